@@ -1,0 +1,55 @@
+/** Every code that a caller, an operator or a query on the logs may see. Listed once, never renamed. */
+export const errorCodes = [
+  'bad_request',
+  'body_too_large',
+  'cannot_decrypt',
+  'conflict',
+  'connection_not_found',
+  'credential_not_found',
+  'forbidden',
+  'internal',
+  'invalid_signature',
+  'lease_lost',
+  'mapping_failed',
+  'mapping_invalid',
+  'queue_unavailable',
+  'realtime_unavailable',
+  'reauth_required',
+  'settings_invalid',
+  'store_unavailable',
+  'task_not_found',
+  'unauthenticated',
+  'unknown_vendor',
+  'vault_unavailable',
+  'vendor_failed',
+  'vendor_ignored_filter',
+  'vendor_unexpected_answer',
+] as const
+
+export type ErrorCode = (typeof errorCodes)[number]
+
+/** Says that the work cannot continue, and why: what was expected, what came, which thing. Never a secret or a body. */
+export class AppError extends Error {
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'AppError'
+    this.code = code
+  }
+}
+
+/** The stable code of anything thrown; `internal` for what nobody expected. */
+export function codeOf(error: unknown): ErrorCode {
+  return error instanceof AppError ? error.code : 'internal'
+}
+
+/** The message with the messages of its causes, for a log line. */
+export function explain(error: unknown): string {
+  const parts: string[] = []
+  for (let at: unknown = error; at !== undefined && at !== null && parts.length < 5;) {
+    parts.push(at instanceof Error ? at.message : JSON.stringify(at))
+    at = at instanceof Error ? at.cause : undefined
+  }
+  return parts.join(': ')
+}
