@@ -113,15 +113,26 @@ function helpText({ usage, summary, options }: Command<OptionTable>): string {
 }
 
 /** Runs one emulator by itself until Ctrl-C: prints its settings, its control address and `ready`. */
-export async function runEmulator(emulator: Emulator, controlPort?: number): Promise<void> {
+export function runEmulator(emulator: Emulator, controlPort?: number): Promise<void> {
+  return runEmulators([emulator], controlPort)
+}
+
+/** The same for emulators that need each other; disposed from the last to the first. */
+export async function runEmulators(
+  emulators: readonly Emulator[],
+  controlPort?: number,
+): Promise<void> {
   const stopped = new Promise<void>((resolve) => {
     process.once('SIGINT', resolve)
     process.once('SIGTERM', resolve)
   })
-  const control = await serveControl([emulator], controlPort)
-  const settings = Object.entries(emulator.settings).map(([name, value]) => `${name}=${value}\n`)
-  process.stdout.write(`${settings.join('')}control ${control.origin}/${emulator.name}\nready\n`)
+  const control = await serveControl(emulators, controlPort)
+  const settings = emulators.flatMap((emulator) =>
+    Object.entries(emulator.settings).map(([name, value]) => `${name}=${value}\n`),
+  )
+  const channels = emulators.map(({ name }) => `control ${control.origin}/${name}\n`)
+  process.stdout.write(`${settings.join('')}${channels.join('')}ready\n`)
   await stopped
   await control[Symbol.asyncDispose]()
-  await emulator[Symbol.asyncDispose]()
+  for (const emulator of emulators.toReversed()) await emulator[Symbol.asyncDispose]()
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Emulator } from './emulator.ts'
-import { Control } from './control.ts'
+import { Control, type ControlCommand } from './control.ts'
 import { serveHttp, type HttpServer, type LocalRequest, type LocalResponse } from './http-server.ts'
 
 const faultShape = z.strictObject({
@@ -18,7 +18,8 @@ const advanceShape = z.strictObject({ advanceMs: z.number().nonnegative() })
 /**
  * The control channels of all emulators over HTTP, on a port of its own:
  * `GET /{name}` inspects, `GET /{name}/calls` counts, `DELETE /{name}/calls` starts the count anew,
- * `POST /{name}/clock {"advanceMs"}` steps the clock, `POST /{name}/faults` plans a fault, `DELETE /{name}/faults` forgets them.
+ * `POST /{name}/clock {"advanceMs"}` steps the clock, `POST /{name}/faults` plans a fault, `DELETE /{name}/faults` forgets them,
+ * `POST /{name}/commands/{command}` does what only this emulator can.
  */
 export function serveControl(emulators: readonly Emulator[], port = 0): Promise<HttpServer> {
   const byName = new Map(emulators.map((emulator) => [emulator.name, emulator.control]))
@@ -30,8 +31,11 @@ export function serveControl(emulators: readonly Emulator[], port = 0): Promise<
   })
 }
 
-function route(byName: ReadonlyMap<string, Control>, request: LocalRequest): LocalResponse {
-  const [name = '', what = ''] = request.url.pathname.slice(1).split('/')
+function route(
+  byName: ReadonlyMap<string, Control>,
+  request: LocalRequest,
+): LocalResponse | Promise<LocalResponse> {
+  const [name = '', what = '', command = ''] = request.url.pathname.slice(1).split('/')
   if (name === '') return { status: 200, body: { emulators: [...byName.keys()] } }
   const control = byName.get(name)
   if (!control)
@@ -54,11 +58,35 @@ function route(byName: ReadonlyMap<string, Control>, request: LocalRequest): Loc
       return accept(advanceShape, request, ({ advanceMs }) => control.clock.advance(advanceMs))
     case 'POST faults':
       return accept(faultShape, request, (fault) => control.fail(withoutUndefined(fault)))
+    case 'POST commands':
+      return runCommand(control.commands(), command, request)
     default:
       return {
         status: 405,
-        body: { error: 'use GET /, /calls; DELETE /calls, /faults; POST /clock, /faults' },
+        body: {
+          error:
+            'use GET /, /calls; DELETE /calls, /faults; POST /clock, /faults, /commands/{command}',
+        },
       }
+  }
+}
+
+async function runCommand(
+  commands: Readonly<Record<string, ControlCommand>>,
+  name: string,
+  request: LocalRequest,
+): Promise<LocalResponse> {
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined
+  if (!command)
+    return {
+      status: 404,
+      body: { error: `no command is called ${name}`, commands: Object.keys(commands) },
+    }
+  try {
+    return { status: 200, body: { answer: (await command(parseJson(request.body))) ?? null } }
+  } catch (error) {
+    if (!(error instanceof z.ZodError)) throw error
+    return { status: 400, body: { error: z.prettifyError(error) } }
   }
 }
 

@@ -1,3 +1,4 @@
+import type { z } from 'zod'
 import { VirtualClock } from './clock.ts'
 
 /** What goes wrong with the next calls. Without `status`, `condition` or `connection` the call is only delayed. */
@@ -15,6 +16,14 @@ export interface Fault {
   readonly condition?: string
   /** `drop` closes the connection before the work; `lose-answer` does the work and closes it instead of answering. */
   readonly connection?: 'drop' | 'lose-answer'
+}
+
+/** Takes a JSON body, answers what goes out as JSON; throws a ZodError for a body that does not fit. */
+export type ControlCommand = (body: unknown) => unknown
+
+/** A named command whose body has this shape. */
+export function controlCommand<T>(shape: z.ZodType<T>, run: (input: T) => unknown): ControlCommand {
+  return (body) => run(shape.parse(body))
 }
 
 /**
@@ -63,6 +72,11 @@ export class Control implements Disposable {
   /** The emulator's state as plain JSON, for people and assertions. */
   inspect(): unknown {
     return this.#inspect()
+  }
+
+  /** What this emulator can do on demand beyond the verbs above: `POST /{name}/commands/{command}`. */
+  commands(): Readonly<Record<string, ControlCommand>> {
+    return {}
   }
 
   [Symbol.dispose](): void {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { Control } from '../../infra/local/control.ts'
+import { z } from 'zod'
+import { Control, controlCommand } from '../../infra/local/control.ts'
 import { serveControl } from '../../infra/local/control-server.ts'
 import { serveHttp } from '../../infra/local/http-server.ts'
 
@@ -76,4 +77,26 @@ test('the control channel is reachable over HTTP and refuses what it does not kn
   expect(await (await fetch(`${channel.origin}/echo/calls`)).json()).toEqual({ 'GET /': 1 })
   expect(await (await fetch(`${channel.origin}/echo`)).json()).toEqual({ state: { effects: 0 } })
   expect((await fetch(`${channel.origin}/nobody`)).status).toBe(404)
+})
+
+test('an emulator offers commands of its own, with checked bodies', async () => {
+  class Greeter extends Control {
+    override commands() {
+      return {
+        greet: controlCommand(z.strictObject({ whom: z.string() }), ({ whom }) => `hello ${whom}`),
+      }
+    }
+  }
+  using control = new Greeter(() => undefined)
+  await using channel = await serveControl([
+    { name: 'greeter', settings: {}, control, [Symbol.asyncDispose]: async () => {} },
+  ])
+  const post = (command: string, body: unknown) =>
+    fetch(`${channel.origin}/greeter/commands/${command}`, {
+      method: 'POST',
+      body: JSON.stringify(body),
+    })
+  expect(await (await post('greet', { whom: 'you' })).json()).toEqual({ answer: 'hello you' })
+  expect((await post('greet', { who: 'you' })).status).toBe(400)
+  expect((await post('constructor', {})).status).toBe(404)
 })
