@@ -1,0 +1,246 @@
+import { AppError } from '../core/errors.ts'
+import { idOf } from '../core/ids.ts'
+import { retryDelayMs } from '../core/retry-delay.ts'
+import { addMs, MINUTE_MS, SECOND_MS } from '../core/time.ts'
+import { checkpoint, LEASE_MS, takeLease, type HeldStream } from './lease.ts'
+import { storePage } from './page.ts'
+import type { PageOutcome, Refusal, Source, SyncPorts } from './ports.ts'
+import { noCounts, type Run } from './record.ts'
+import { resultOf, type SyncResult } from './result.ts'
+import { ended, startedBy, type InboundMessage, type Task } from './task.ts'
+
+export interface SyncLimits {
+  /** Rows asked for at a time. */
+  readonly pageSize: number
+  /** How long one message may be worked on before the rest goes into another. */
+  readonly sliceMs: number
+  /** Tries without getting further before a run is given up until its next slot. */
+  readonly maxAttempts: number
+}
+
+export type SliceOutcome =
+  | { readonly kind: 'finished'; readonly result: SyncResult }
+  /** The run goes on in another message. */
+  | { readonly kind: 'continued'; readonly notBefore: Date | undefined }
+  /** The message has no work any more: its run is over, or another worker has taken it. */
+  | { readonly kind: 'stale' }
+
+const backoff = { baseMs: 2 * SECOND_MS, capMs: 15 * MINUTE_MS }
+/** A checkpoint with no rows is written this often, to keep the lease. */
+const IDLE_CHECKPOINT_MS = LEASE_MS / 4
+
+/**
+ * Works on a run until it is over or its slice of time is: reads page after page, stores them, and hands the rest over to
+ * another message. Every step can be repeated: the message may come twice, late, or after a crash anywhere.
+ */
+export async function executeSync(
+  ports: SyncPorts,
+  limits: SyncLimits,
+  work: { readonly message: InboundMessage; readonly signal: AbortSignal },
+): Promise<SliceOutcome> {
+  const { message } = work
+  const task = await startRun(ports, message)
+  if (!task) return { kind: 'stale' }
+  const source = await ports.openSource(task)
+  if (source.kind === 'refused') return refuseRun(ports, message, source)
+  const { tenantId, entityType, connectionId } = task
+  const lease = await takeLease(
+    ports,
+    { tenantId, entityType, connectionId },
+    { runId: message.correlationId, slice: message.slice, overlapMs: source.overlapMs },
+  )
+  if (lease.kind === 'busy') return sendSlice(ports, message, { notBefore: lease.until })
+  if (lease.kind === 'handed_over')
+    return sendSlice(ports, { ...message, slice: lease.slice - 1 }, {})
+  const slice = await readPages(ports, {
+    source,
+    held: lease.held,
+    limits,
+    task,
+    signal: work.signal,
+  })
+  return settle(ports, { message, slice, limits })
+}
+
+/** Marks the task as running. Undefined when the message's run is not the task's (any more). */
+async function startRun(ports: SyncPorts, message: InboundMessage): Promise<Task | undefined> {
+  const stored = await ports.tasks.get([message.tenantId], message.taskId)
+  const task = stored && startedBy(stored.document, message.correlationId, ports.clock())
+  if (!stored || !task) return undefined
+  const written = await ports.tasks.write(
+    [task.tenantId],
+    [{ kind: 'replace', document: task, etag: stored.etag }],
+  )
+  // Whoever changed it in this moment, an operator or another worker: look again when the message comes back.
+  if (!written.committed) throw new AppError('conflict', `task ${task.id} changed as its run began`)
+  return task
+}
+
+type Slice =
+  | { readonly kind: 'done'; readonly held: HeldStream }
+  | { readonly kind: 'time_is_up'; readonly held: HeldStream }
+  | { readonly kind: 'lost' }
+  | {
+      readonly kind: 'stopped'
+      readonly held: HeldStream
+      readonly by: Exclude<PageOutcome, { kind: 'page' }>
+      /** Whether rows were read before it stopped. */
+      readonly moved: boolean
+    }
+
+interface Reading {
+  readonly source: Source
+  readonly held: HeldStream
+  readonly limits: SyncLimits
+  readonly task: Task
+  readonly signal: AbortSignal
+}
+
+async function readPages(ports: SyncPorts, reading: Reading): Promise<Slice> {
+  const { source, limits, signal } = reading
+  const startedAt = ports.clock().getTime()
+  let held = reading.held
+  let skip = 0
+  while (!held.run.finished) {
+    const request = { after: held.run.position, skip, limit: limits.pageSize }
+    const page = await source.fetchPage(request, signal)
+    if (page.kind !== 'page') {
+      const moved = held.run.counts.processed > reading.held.run.counts.processed
+      return { kind: 'stopped', held, by: page, moved }
+    }
+    const stored = await storePage(ports, held, {
+      source,
+      rows: page.rows,
+      taskId: reading.task.id,
+    })
+    if (!stored) return { kind: 'lost' }
+    held = page.more ? stored : { ...stored, run: { ...stored.run, finished: true } }
+    // A page of which we may see nothing does not move the position: look behind it.
+    skip = page.rows.length === 0 ? skip + limits.pageSize : 0
+    const timeIsUp = ports.clock().getTime() - startedAt >= limits.sliceMs || signal.aborted
+    if (page.more && timeIsUp) return { kind: 'time_is_up', held }
+    if (page.more && !checkpointIsDue(ports, held)) continue
+    const saved = await checkpoint(ports, held)
+    if (saved.kind !== 'saved') return { kind: 'lost' }
+    held = saved.held
+  }
+  return { kind: 'done', held }
+}
+
+function checkpointIsDue(ports: SyncPorts, { run }: HeldStream): boolean {
+  const writtenAt = Date.parse(run.leaseUntil) - LEASE_MS
+  return ports.clock().getTime() - writtenAt >= IDLE_CHECKPOINT_MS
+}
+
+interface Settling {
+  readonly message: InboundMessage
+  readonly slice: Slice
+  readonly limits: SyncLimits
+}
+
+async function settle(
+  ports: SyncPorts,
+  { message, slice, limits }: Settling,
+): Promise<SliceOutcome> {
+  if (slice.kind === 'lost') return { kind: 'stale' }
+  if (slice.kind === 'done') return report(ports, message, slice.held.run)
+  if (slice.kind === 'time_is_up') {
+    return handOver(ports, message, { held: slice.held, attempt: 1 })
+  }
+  const { held, by } = slice
+  if (by.kind === 'refused')
+    return giveUp(ports, message, { held, code: by.code, reason: by.reason })
+  const attempt = slice.moved ? 1 : message.attempt
+  if (attempt >= limits.maxAttempts) {
+    return giveUp(ports, message, { held, code: 'vendor_failed', reason: by.reason })
+  }
+  const delayMs = by.afterMs ?? retryDelayMs(attempt, ports.random(), backoff)
+  const notBefore = addMs(ports.clock(), delayMs)
+  return handOver(ports, message, { held, attempt: attempt + 1, notBefore })
+}
+
+interface Handover {
+  readonly held: HeldStream
+  readonly attempt: number
+  readonly notBefore?: Date
+}
+
+/** The run goes on in the next message. That it does is stored before the message is sent: this one may come again. */
+async function handOver(
+  ports: SyncPorts,
+  message: InboundMessage,
+  { held, attempt, notBefore }: Handover,
+): Promise<SliceOutcome> {
+  const run = { ...held.run, slice: message.slice + 1 }
+  const saved = await checkpoint(ports, { ...held, run })
+  if (saved.kind !== 'saved') return { kind: 'stale' }
+  return sendSlice(ports, { ...message, attempt }, notBefore ? { notBefore } : {})
+}
+
+/** Sends the message that follows. Its id follows from the run and its number: sent twice, it arrives once. */
+async function sendSlice(
+  ports: SyncPorts,
+  message: InboundMessage,
+  when: { readonly notBefore?: Date },
+): Promise<SliceOutcome> {
+  const slice = message.slice + 1
+  const body: InboundMessage = { ...message, slice, enqueuedAt: ports.clock().toISOString() }
+  const id = idOf('slice', body.correlationId, String(slice))
+  await ports.inbound.send([{ id, body, correlationId: body.correlationId, ...when }])
+  return { kind: 'continued', notBefore: when.notBefore }
+}
+
+/** Ends the run before the end of its stream; the next one goes on from where this one came. */
+async function giveUp(
+  ports: SyncPorts,
+  message: InboundMessage,
+  { held, code, reason }: { readonly held: HeldStream } & Omit<Refusal, 'kind'>,
+): Promise<SliceOutcome> {
+  const run = { ...held.run, finished: true, error: { code, message: reason } }
+  const saved = await checkpoint(ports, { ...held, run })
+  if (saved.kind !== 'saved') return { kind: 'stale' }
+  return report(ports, message, run)
+}
+
+/** A run that could not begin. */
+async function refuseRun(
+  ports: SyncPorts,
+  message: InboundMessage,
+  { code, reason }: Refusal,
+): Promise<SliceOutcome> {
+  const startedAt = ports.clock().toISOString()
+  return report(ports, message, {
+    startedAt,
+    counts: noCounts,
+    error: { code, message: reason },
+  })
+}
+
+/** Writes the result and frees the task. Both can be repeated. */
+async function report(
+  ports: SyncPorts,
+  message: InboundMessage,
+  run: Pick<Run, 'counts' | 'startedAt' | 'error'>,
+): Promise<SliceOutcome> {
+  const result = resultOf(message, run, ports.clock())
+  await ports.results.write([result.tenantId], [{ kind: 'upsert', document: result }])
+  await endRun(ports, message, run.error ? 'failed' : 'completed')
+  return { kind: 'finished', result }
+}
+
+async function endRun(
+  ports: SyncPorts,
+  message: InboundMessage,
+  status: 'completed' | 'failed',
+): Promise<void> {
+  const stored = await ports.tasks.get([message.tenantId], message.taskId)
+  if (stored?.document.claim?.runId !== message.correlationId) return
+  const document = ended(stored.document, status, ports.clock())
+  const written = await ports.tasks.write(
+    [document.tenantId],
+    [{ kind: 'replace', document, etag: stored.etag }],
+  )
+  if (!written.committed) {
+    throw new AppError('conflict', `task ${document.id} changed as its run ended`)
+  }
+}

@@ -1,0 +1,134 @@
+import type { Stored, Write } from '../core/collection.ts'
+import { addMs, MINUTE_MS } from '../core/time.ts'
+import { laterOf, rewound } from './cursor.ts'
+import type { SyncPorts } from './ports.ts'
+import {
+  noCounts,
+  streamId,
+  type Run,
+  type ShardDocument,
+  type StreamDocument,
+  type StreamKey,
+} from './record.ts'
+
+/** A worker that has not committed for so long may be replaced by another run. */
+export const LEASE_MS = 2 * MINUTE_MS
+
+export type Lease =
+  | { readonly kind: 'held'; readonly held: HeldStream }
+  /** Another run works on the stream. */
+  | { readonly kind: 'busy'; readonly until: Date }
+  /** This run has gone on to a later message. */
+  | { readonly kind: 'handed_over'; readonly slice: number }
+
+/** Work on one stream by a worker that holds its lease. The tag changes with every commit: it is the fence. */
+export interface HeldStream {
+  readonly key: StreamKey
+  readonly stream: Stored<StreamDocument>
+  /** The run as it is in memory; `stream` has it as it was last stored. */
+  readonly run: Run
+}
+
+type StorePorts = Pick<SyncPorts, 'shards' | 'clock'>
+
+export function partitionOf({ tenantId, entityType }: StreamKey): readonly [string, string] {
+  return [tenantId, entityType]
+}
+
+/**
+ * Takes the stream for a run, and raises its epoch. A worker of the same run is replaced at once: that its message came
+ * again means that the bus gave it up, and whatever it still commits is refused. Another run's lease is respected.
+ */
+export async function takeLease(
+  ports: StorePorts,
+  key: StreamKey,
+  work: { readonly runId: string; readonly slice: number; readonly overlapMs: number },
+): Promise<Lease> {
+  const now = ports.clock()
+  const stored = await readStream(ports, key)
+  const before = stored?.document
+  const refusal = refusalOf(before?.run ?? null, work, now)
+  if (refusal) return refusal
+  const run: Run = {
+    ...(before?.run?.runId === work.runId ? before.run : newRun(before, work, now)),
+    slice: work.slice,
+    leaseUntil: addMs(now, LEASE_MS).toISOString(),
+  }
+  const document: StreamDocument = {
+    id: streamId(key),
+    kind: 'stream',
+    ...key,
+    cursor: before?.cursor ?? null,
+    epoch: (before?.epoch ?? 0) + 1,
+    run,
+  }
+  const outcome = await ports.shards.write(partitionOf(key), [
+    stored ? { kind: 'replace', document, etag: stored.etag } : { kind: 'create', document },
+  ])
+  // Somebody took it in the same moment: whoever it is holds a fresh lease.
+  if (!outcome.committed) return { kind: 'busy', until: addMs(now, LEASE_MS) }
+  return { kind: 'held', held: { key, run, stream: { document, etag: outcome.etags[0] ?? '' } } }
+}
+
+function refusalOf(
+  run: Run | null,
+  work: { readonly runId: string; readonly slice: number },
+  now: Date,
+): Lease | undefined {
+  if (run === null) return undefined
+  if (run.runId === work.runId) {
+    return run.slice > work.slice ? { kind: 'handed_over', slice: run.slice } : undefined
+  }
+  const until = new Date(run.leaseUntil)
+  return !run.finished && until > now ? { kind: 'busy', until } : undefined
+}
+
+function newRun(
+  before: StreamDocument | undefined,
+  { runId, overlapMs }: { readonly runId: string; readonly overlapMs: number },
+  now: Date,
+): Omit<Run, 'slice' | 'leaseUntil'> {
+  return {
+    runId,
+    position: rewound(before?.cursor ?? null, overlapMs),
+    startedAt: now.toISOString(),
+    counts: noCounts,
+    finished: false,
+  }
+}
+
+async function readStream(
+  ports: StorePorts,
+  key: StreamKey,
+): Promise<Stored<StreamDocument> | undefined> {
+  const stored = await ports.shards.get(partitionOf(key), streamId(key))
+  if (stored?.document.kind !== 'stream') return undefined
+  return { document: stored.document, etag: stored.etag }
+}
+
+export type Checkpoint =
+  | { readonly kind: 'saved'; readonly held: HeldStream }
+  /** Somebody else holds the stream now. */
+  | { readonly kind: 'lost' }
+  /** The lease is ours, but one of the documents had changed. */
+  | { readonly kind: 'conflict' }
+
+/** Stores the run as it is in memory and prolongs the lease, together with the documents it speaks of: all or nothing. */
+export async function checkpoint(
+  ports: StorePorts,
+  held: HeldStream,
+  writes: readonly Write<ShardDocument>[] = [],
+): Promise<Checkpoint> {
+  const run = { ...held.run, leaseUntil: addMs(ports.clock(), LEASE_MS).toISOString() }
+  const before = held.stream.document
+  const document = { ...before, cursor: laterOf(before.cursor, run.position), run }
+  const outcome = await ports.shards.write(partitionOf(held.key), [
+    { kind: 'replace', document, etag: held.stream.etag },
+    ...writes,
+  ])
+  if (!outcome.committed) return { kind: outcome.conflict === 0 ? 'lost' : 'conflict' }
+  return {
+    kind: 'saved',
+    held: { ...held, run, stream: { document, etag: outcome.etags[0] ?? '' } },
+  }
+}

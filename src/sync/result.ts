@@ -1,0 +1,71 @@
+import type { JsonObject } from '../core/canonical-json.ts'
+import type { ErrorCode } from '../core/errors.ts'
+import type { Counts, Run } from './record.ts'
+import type { InboundMessage } from './task.ts'
+
+const RESULT_TTL_SECONDS = 30 * 24 * 3_600
+
+/** What a run did: kept for thirty days. */
+export interface SyncResult {
+  readonly id: string
+  readonly integrationId: string
+  readonly tenantId: string
+  readonly taskId: string
+  readonly status: 'success' | 'partial' | 'failed'
+  readonly recordsProcessed: number
+  readonly recordsCreated: number
+  readonly recordsUpdated: number
+  readonly recordsFailed: number
+  readonly conflictsDetected: number
+  readonly conflictsResolved: number
+  /** Milliseconds from the first slice to the end of the last. */
+  readonly duration: number
+  readonly executedAt: string
+  readonly ttl: number
+  readonly error?: NonNullable<Run['error']>
+}
+
+/** A row that could not be taken, with everything needed to explain it and try it again. */
+export interface ParkedRow {
+  readonly id: string
+  readonly tenantId: string
+  readonly kind: 'row'
+  readonly taskId: string
+  readonly connectionId: string
+  readonly entityType: string
+  readonly externalId: string
+  readonly reason: { readonly code: ErrorCode; readonly message: string }
+  readonly payload: JsonObject
+  readonly parkedAt: string
+  /** The run that met it last. */
+  readonly runId: string
+}
+
+export function resultOf(
+  message: InboundMessage,
+  { counts, startedAt, error }: Pick<Run, 'counts' | 'startedAt' | 'error'>,
+  now: Date,
+): SyncResult {
+  return {
+    id: message.correlationId,
+    integrationId: message.integrationId,
+    tenantId: message.tenantId,
+    taskId: message.taskId,
+    status: statusOf(counts, error !== undefined),
+    recordsProcessed: counts.processed,
+    recordsCreated: counts.created,
+    recordsUpdated: counts.updated,
+    recordsFailed: counts.failed,
+    conflictsDetected: 0,
+    conflictsResolved: 0,
+    duration: Math.max(0, now.getTime() - Date.parse(startedAt)),
+    executedAt: now.toISOString(),
+    ttl: RESULT_TTL_SECONDS,
+    ...(error ? { error } : {}),
+  }
+}
+
+function statusOf(counts: Counts, stopped: boolean): SyncResult['status'] {
+  if (stopped) return counts.processed > counts.failed ? 'partial' : 'failed'
+  return counts.failed > 0 ? 'partial' : 'success'
+}
