@@ -1,5 +1,3 @@
-import type { JsonObject } from './canonical-json.ts'
-
 /** Where documents live together: the values of the container's partition key, in order. */
 export type Partition = readonly string[]
 
@@ -19,11 +17,9 @@ export type Write<T> =
   /** Conflicts when the document is gone or has another tag. */
   | { readonly kind: 'replace'; readonly document: T; readonly etag: string }
   | { readonly kind: 'upsert'; readonly document: T }
-  /** Conflicts when the document has another tag; a document that is gone is what was wanted. */
-  | { readonly kind: 'delete'; readonly id: string; readonly etag: string }
 
 export type WriteOutcome =
-  /** The new tags, in the order of the writes; empty for a delete. */
+  /** The new tags, in the order of the writes. */
   | { readonly committed: true; readonly etags: readonly string[] }
   /** Nothing was written; `conflict` is the index of the write whose condition did not hold. */
   | { readonly committed: false; readonly conflict: number }
@@ -63,5 +59,3 @@ export interface Collection<T extends Document> {
 export function weigh(document: object): number {
   return Buffer.byteLength(JSON.stringify(document))
 }
-
-export type AnyDocument = Document & JsonObject

@@ -1,0 +1,186 @@
+import {
+  CosmosClient,
+  ErrorResponse,
+  type Container,
+  type JSONObject,
+  type OperationInput,
+  type SqlQuerySpec,
+} from '@azure/cosmos'
+import type { TokenCredential } from '@azure/identity'
+import type {
+  Collection,
+  Condition,
+  Document,
+  Partition,
+  Query,
+  Stored,
+  Write,
+  WriteOutcome,
+} from '../core/collection.ts'
+import { AppError } from '../core/errors.ts'
+
+export interface CosmosOptions {
+  readonly endpoint: string
+  readonly database: string
+  /** Account key, or the credential of a managed identity. */
+  readonly auth: { readonly key: string } | { readonly credential: TokenCredential }
+}
+
+export interface CosmosDatabase extends Disposable {
+  collection<T extends Document>(container: string): Collection<T>
+}
+
+/** The client waits so long in all when the account is throttled, then the work is put off. */
+const THROTTLE_PATIENCE_SECONDS = 10
+const REQUEST_TIMEOUT_MS = 10_000
+/** Ids in one query: its text grows with them. */
+const IDS_PER_QUERY = 100
+
+export function openCosmos({ endpoint, database, auth }: CosmosOptions): CosmosDatabase {
+  const client = new CosmosClient({
+    endpoint,
+    ...('key' in auth ? { key: auth.key } : { aadCredentials: auth.credential }),
+    connectionPolicy: {
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      retryOptions: { maxWaitTimeInSeconds: THROTTLE_PATIENCE_SECONDS },
+    },
+  })
+  return {
+    collection: (container) => collectionOf(client.database(database).container(container)),
+    [Symbol.dispose]: () => client.dispose(),
+  }
+}
+
+function collectionOf<T extends Document>(container: Container): Collection<T> {
+  return {
+    get: (partition, id) => guard(container, () => get(container, partition, id)),
+    getMany: (partition, ids) => guard(container, () => getMany(container, partition, ids)),
+    query: (query, partition) => pages(container, toSql(query), partition),
+    write: (partition, writes) => guard(container, () => write(container, partition, writes)),
+    ping: () => guard(container, () => container.read()).then(() => undefined),
+  }
+}
+
+async function get<T>(container: Container, partition: Partition, id: string) {
+  const { resource } = await container.item(id, [...partition]).read<JSONObject>()
+  return resource === undefined ? undefined : toStored<T>(resource)
+}
+
+async function getMany<T>(container: Container, partition: Partition, ids: readonly string[]) {
+  const found: Stored<T>[] = []
+  for (let start = 0; start < ids.length; start += IDS_PER_QUERY) {
+    const some = ids.slice(start, start + IDS_PER_QUERY)
+    const query = {
+      query: `SELECT * FROM c WHERE c.id IN (${some.map((_, index) => `@id${index}`).join(',')})`,
+      parameters: some.map((value, index) => ({ name: `@id${index}`, value })),
+    }
+    const { resources } = await container.items
+      .query<JSONObject>(query, { partitionKey: [...partition], maxItemCount: IDS_PER_QUERY })
+      .fetchAll()
+    found.push(...resources.map((resource) => toStored<T>(resource)))
+  }
+  return found
+}
+
+async function* pages<T>(
+  container: Container,
+  query: SqlQuerySpec,
+  partition: Partition | undefined,
+): AsyncGenerator<Stored<T>> {
+  const iterator = container.items.query<JSONObject>(
+    query,
+    partition === undefined ? {} : { partitionKey: [...partition] },
+  )
+  while (iterator.hasMoreResults()) {
+    const { resources } = await guard(container, () => iterator.fetchNext())
+    for (const resource of resources ?? []) yield toStored<T>(resource)
+  }
+}
+
+function toSql({ anyOf }: Query): SqlQuerySpec {
+  const parameters: { name: string; value: string | number | boolean }[] = []
+  const term = ({ field, is, value }: Condition) => {
+    const name = `@p${parameters.length}`
+    parameters.push({ name, value })
+    return `c${field
+      .split('.')
+      .map((key) => `[${JSON.stringify(key)}]`)
+      .join('')} ${is} ${name}`
+  }
+  const groups = anyOf.map((conditions) => `(${conditions.map(term).join(' AND ')})`)
+  return { query: `SELECT * FROM c WHERE ${groups.join(' OR ')}`, parameters }
+}
+
+/** One transactional batch: one round trip, whatever the number of writes. */
+async function write<T extends Document>(
+  container: Container,
+  partition: Partition,
+  writes: readonly Write<T>[],
+): Promise<WriteOutcome> {
+  const { result, code } = await container.items.batch(writes.map(toOperation), [...partition], {
+    contentResponseOnWriteEnabled: false,
+  })
+  const results = result ?? []
+  const failed = results.findIndex(
+    ({ statusCode }) => statusCode >= 400 && statusCode !== FAILED_DEPENDENCY,
+  )
+  if (failed === -1 && results.length === writes.length) {
+    return { committed: true, etags: results.map(({ eTag }) => eTag ?? '') }
+  }
+  const status = results[failed]?.statusCode ?? code
+  if (status !== undefined && CONFLICTS.has(status)) return { committed: false, conflict: failed }
+  throw new ErrorResponse(`the batch was answered ${status}`)
+}
+
+const FAILED_DEPENDENCY = 424
+/** The id is taken, the document is gone, the tag is another. */
+const CONFLICTS: ReadonlySet<number> = new Set([409, 404, 412])
+
+function toOperation<T extends Document>(write: Write<T>): OperationInput {
+  switch (write.kind) {
+    case 'create':
+      return { operationType: 'Create', resourceBody: toResource(write.document) }
+    case 'replace':
+      return {
+        operationType: 'Replace',
+        id: write.document.id,
+        ifMatch: write.etag,
+        resourceBody: toResource(write.document),
+      }
+    case 'upsert':
+      return { operationType: 'Upsert', resourceBody: toResource(write.document) }
+  }
+}
+
+/** Our documents are plain JSON; the SDK's type for that has an index signature, which interfaces lack. */
+function toResource(document: Document): JSONObject & { id: string } {
+  return document as unknown as JSONObject & { id: string }
+}
+
+const SYSTEM_FIELDS: ReadonlySet<string> = new Set([
+  '_rid',
+  '_self',
+  '_etag',
+  '_attachments',
+  '_ts',
+])
+
+function toStored<T>(resource: JSONObject): Stored<T> {
+  const own = Object.entries(resource).filter(([name]) => !SYSTEM_FIELDS.has(name))
+  return {
+    document: Object.fromEntries(own) as T, // only we write to the container
+    etag: resource['_etag'] as string, // every stored document has one
+  }
+}
+
+async function guard<R>(container: Container, work: () => Promise<R>): Promise<R> {
+  try {
+    return await work()
+  } catch (cause) {
+    throw new AppError(
+      'store_unavailable',
+      `the container ${container.id} could not be reached or refused the work`,
+      { cause },
+    )
+  }
+}

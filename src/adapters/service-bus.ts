@@ -1,0 +1,98 @@
+import {
+  RetryMode,
+  ServiceBusClient,
+  type ServiceBusMessage,
+  type ServiceBusReceiver,
+  type ServiceBusSender,
+} from '@azure/service-bus'
+import type { TokenCredential } from '@azure/identity'
+import { AppError } from '../core/errors.ts'
+import type { OutgoingMessage, Queue } from '../core/queue.ts'
+
+export type ServiceBusAuth =
+  | { readonly connectionString: string }
+  | { readonly namespace: string; readonly credential: TokenCredential }
+
+export interface ServiceBus extends AsyncDisposable {
+  queue(name: string): Queue
+}
+
+/** Much shorter than the SDK's own minute: a caller that waits is billed. */
+const retryOptions = {
+  mode: RetryMode.Exponential,
+  maxRetries: 2,
+  retryDelayInMs: 500,
+  maxRetryDelayInMs: 5_000,
+  timeoutInMs: 10_000,
+}
+
+export function openServiceBus(auth: ServiceBusAuth): ServiceBus {
+  const client =
+    'connectionString' in auth
+      ? new ServiceBusClient(auth.connectionString, { retryOptions })
+      : new ServiceBusClient(fullyQualified(auth.namespace), auth.credential, { retryOptions })
+  return {
+    queue: (name) => queueOf(client, name),
+    [Symbol.asyncDispose]: () => client.close(),
+  }
+}
+
+function fullyQualified(namespace: string): string {
+  return namespace.includes('.') ? namespace : `${namespace}.servicebus.windows.net`
+}
+
+function queueOf(client: ServiceBusClient, name: string): Queue {
+  let sender: ServiceBusSender | undefined
+  let receiver: ServiceBusReceiver | undefined
+  return {
+    send: (messages) =>
+      guard(name, () => send((sender ??= client.createSender(name)), messages.map(toServiceBus))),
+    ping: () =>
+      guard(name, async () => {
+        await (receiver ??= client.createReceiver(name)).peekMessages(1)
+      }),
+  }
+}
+
+/** As few transfers as the link's message size allows. */
+async function send(
+  sender: ServiceBusSender,
+  messages: readonly ServiceBusMessage[],
+): Promise<void> {
+  const [only, ...others] = messages
+  if (only && others.length === 0) return sender.sendMessages(only)
+  let batch = await sender.createMessageBatch()
+  for (const message of messages) {
+    if (batch.tryAddMessage(message)) continue
+    await sender.sendMessages(batch)
+    batch = await sender.createMessageBatch()
+    if (!batch.tryAddMessage(message))
+      throw new RangeError('a message is larger than the bus takes')
+  }
+  if (batch.count > 0) await sender.sendMessages(batch)
+}
+
+function toServiceBus({ id, body, correlationId, notBefore, timeToLiveMs }: OutgoingMessage) {
+  return {
+    messageId: id,
+    body,
+    contentType: 'application/json',
+    ...(correlationId === undefined ? {} : { correlationId }),
+    ...(notBefore === undefined ? {} : { scheduledEnqueueTimeUtc: notBefore }),
+    ...(timeToLiveMs === undefined ? {} : { timeToLive: timeToLiveMs }),
+  } satisfies ServiceBusMessage
+}
+
+async function guard<R>(queue: string, work: () => Promise<R>): Promise<R> {
+  try {
+    return await work()
+  } catch (cause) {
+    throw new AppError(
+      'queue_unavailable',
+      `the queue ${queue} could not be reached or refused the work`,
+      {
+        cause,
+      },
+    )
+  }
+}

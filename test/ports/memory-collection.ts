@@ -1,0 +1,112 @@
+import { randomUUID } from 'node:crypto'
+import {
+  MAX_WRITES,
+  type Collection,
+  type Condition,
+  type Document,
+  type Partition,
+  type Query,
+  type Stored,
+  type Write,
+  type WriteOutcome,
+} from '../../src/core/collection.ts'
+
+/** A collection in memory, with what happened to it open to tests. */
+export interface MemoryCollection<T extends Document> extends Collection<T> {
+  /** Every document, as it is now. */
+  all(): readonly T[]
+  /** Called before each operation: throw to fail it, change what is stored to race it. */
+  before?: (operation: 'get' | 'getMany' | 'query' | 'write') => void | Promise<void>
+  /** Called after each operation: throw to lose its answer. */
+  after?: (operation: 'get' | 'getMany' | 'query' | 'write') => void | Promise<void>
+  readonly counts: { reads: number; writes: number }
+}
+
+export function memoryCollection<T extends Document>(): MemoryCollection<T> {
+  const partitions = new Map<string, Map<string, Stored<T>>>()
+  const counts = { reads: 0, writes: 0 }
+  const documentsOf = (partition: Partition) => {
+    const key = JSON.stringify(partition)
+    const documents = partitions.get(key) ?? new Map<string, Stored<T>>()
+    partitions.set(key, documents)
+    return documents
+  }
+  const stored = () => [...partitions.values()].flatMap((documents) => [...documents.values()])
+  const around = async <R>(
+    operation: Parameters<NonNullable<MemoryCollection<T>['before']>>[0],
+    work: () => R,
+  ) => {
+    await collection.before?.(operation)
+    counts[operation === 'write' ? 'writes' : 'reads'] += 1
+    const result = work()
+    await collection.after?.(operation)
+    return result
+  }
+  const collection: MemoryCollection<T> = {
+    counts,
+    all: () => stored().map(({ document }) => document),
+    get: (partition, id) => around('get', () => copy(documentsOf(partition).get(id))),
+    getMany: (partition, ids) =>
+      around('getMany', () =>
+        [...new Set(ids)].flatMap((id) => copy(documentsOf(partition).get(id)) ?? []),
+      ),
+    query: async function* (query, partition) {
+      const candidates = partition ? [...documentsOf(partition).values()] : stored()
+      const found = await around('query', () =>
+        candidates.filter(({ document }) => fulfils(document, query)),
+      )
+      for (const one of found) yield structuredClone(one)
+    },
+    write: (partition, writes) => around('write', () => apply(documentsOf(partition), writes)),
+    ping: async () => {},
+  }
+  return collection
+}
+
+function copy<T>(stored: Stored<T> | undefined): Stored<T> | undefined {
+  return stored && structuredClone(stored)
+}
+
+function apply<T extends Document>(
+  documents: Map<string, Stored<T>>,
+  writes: readonly Write<T>[],
+): WriteOutcome {
+  if (writes.length > MAX_WRITES) throw new RangeError(`${writes.length} writes in one batch`)
+  const conflict = writes.findIndex((write) => !holds(write, documents.get(write.document.id)))
+  if (conflict !== -1) return { committed: false, conflict }
+  const etags = writes.map(({ document }) => {
+    const etag = `"${randomUUID()}"`
+    documents.set(document.id, { document: structuredClone(document), etag })
+    return etag
+  })
+  return { committed: true, etags }
+}
+
+function holds<T extends Document>(write: Write<T>, found: Stored<T> | undefined): boolean {
+  switch (write.kind) {
+    case 'create':
+      return found === undefined
+    case 'replace':
+      return found?.etag === write.etag
+    case 'upsert':
+      return true
+  }
+}
+
+function fulfils(document: Document, { anyOf }: Query): boolean {
+  return anyOf.some((conditions) => conditions.every((condition) => meets(document, condition)))
+}
+
+function meets(document: Document, { field, is, value }: Condition): boolean {
+  let at: unknown = document
+  for (const key of field.split('.')) {
+    at =
+      typeof at === 'object' && at !== null
+        ? Object.getOwnPropertyDescriptor(at, key)?.value
+        : undefined
+  }
+  if (at === undefined) return false
+  if (is === '=') return at === value
+  if (is === '!=') return at !== value
+  return typeof at === typeof value && (at as typeof value) <= value
+}
