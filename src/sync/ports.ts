@@ -46,7 +46,7 @@ export interface Source {
   readonly mapping: Mapping
   /** How far behind the newest row a late commit may still appear. */
   readonly overlapMs: number
-  fetchPage(request: PageRequest, signal: AbortSignal): Promise<PageOutcome>
+  readonly fetchPage: (request: PageRequest, signal: AbortSignal) => Promise<PageOutcome>
 }
 
 export interface SyncPorts {
