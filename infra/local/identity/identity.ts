@@ -23,7 +23,8 @@ export interface IdentityEmulator extends Emulator {
 }
 
 export const LOCAL_TENANT_ID = '5f1c0a1e-0000-4000-8000-000000000001'
-const SYSTEM_CLIENT_ID = '0c0ffee0-0000-4000-8000-000000000001'
+/** The client id of the system-assigned identity. */
+export const SYSTEM_CLIENT_ID = '0c0ffee0-0000-4000-8000-000000000001'
 const PATH = '/msi/token'
 const API_VERSION = '2019-08-01'
 const DAY_SECONDS = 24 * 60 * 60
