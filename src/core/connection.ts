@@ -1,0 +1,18 @@
+/** A system that a tenant has connected. Calls go to its own host and nowhere else. */
+export interface Connection {
+  readonly id: string
+  readonly tenantId: string
+  readonly integrationId: string
+  readonly label: string
+  readonly config: { readonly instanceUrl: string }
+  readonly credentialId: string
+}
+
+/** The origin of a connection's instance; undefined unless it is https, or http on this very machine. */
+export function instanceOrigin({ config }: Connection): string | undefined {
+  if (!URL.canParse(config.instanceUrl)) return undefined
+  const { protocol, hostname, origin, username, password } = new URL(config.instanceUrl)
+  if (username !== '' || password !== '') return undefined
+  const local = hostname === '127.0.0.1' || hostname === 'localhost'
+  return protocol === 'https:' || (protocol === 'http:' && local) ? origin : undefined
+}
