@@ -6,7 +6,7 @@ import { member, memberReader } from './member.ts'
 import { BINARY, finite, UNARY } from './operators.ts'
 import { type Evaluate, newSlot, parameterIndex, resolve, type Scope } from './scope.ts'
 import { SqlError } from './sql-error.ts'
-import { equals } from './value.ts'
+import { assign, equals } from './value.ts'
 
 type Of<Kind extends Expression['kind']> = Extract<Expression, { kind: Kind }>
 
@@ -232,19 +232,6 @@ function compileObject(expression: Of<'object'>, scope: Scope): Evaluate {
     for (const { name, value } of properties) assign(object, name, value(frame))
     return object
   }
-}
-
-/** Sets a property unless its value is undefined; `__proto__` is a name like any other. */
-export function assign(object: Record<string, unknown>, name: string, value: unknown): void {
-  if (value === undefined) return
-  if (name !== '__proto__') object[name] = value
-  else
-    Object.defineProperty(object, name, {
-      value,
-      enumerable: true,
-      writable: true,
-      configurable: true,
-    })
 }
 
 function compileArray(expression: Of<'array'>, scope: Scope): Evaluate {

@@ -8,8 +8,13 @@ type Element = 'any' | ((character: string) => boolean)
  * sign takes the meaning from the character after it. Matching takes at most text times pattern steps.
  */
 export function likePattern(pattern: string, escape: string): Like {
-  const elements = parsePattern([...pattern], escape)
-  return (text) => matches(elements, [...text])
+  const elements = parsePattern(characters(pattern), escape)
+  return (text) => matches(elements, characters(text))
+}
+
+/** By code points, so that `_` takes one emoji and not half of it. */
+function characters(text: string): string[] {
+  return Array.from(text)
 }
 
 function parsePattern(signs: readonly string[], escape: string): Element[] {

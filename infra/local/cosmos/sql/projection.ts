@@ -1,7 +1,8 @@
 import type { Expression, Query, SelectItem } from './ast.ts'
-import { assign, compileExpression } from './compile-expression.ts'
+import { compileExpression } from './compile-expression.ts'
 import type { Evaluate, Scope } from './scope.ts'
 import { SqlError } from './sql-error.ts'
+import { assign } from './value.ts'
 
 /** Compiles what stands between SELECT and FROM. `slots` are the sources, for `*`. */
 export function compileProjection(query: Query, scope: Scope, slots: readonly number[]): Evaluate {

@@ -9,19 +9,12 @@ export function isObject(value: unknown): value is JsonObject {
 
 /** The service's order of types: undefined < null < boolean < number < string < array < object. */
 export function typeRank(value: unknown): number {
-  switch (typeof value) {
-    case 'undefined':
-      return 0
-    case 'boolean':
-      return 2
-    case 'number':
-      return 3
-    case 'string':
-      return 4
-    default:
-      if (value === null) return 1
-      return Array.isArray(value) ? 5 : 6
-  }
+  if (typeof value === 'number') return 3
+  if (typeof value === 'string') return 4
+  if (typeof value === 'boolean') return 2
+  if (value === undefined) return 0
+  if (value === null) return 1
+  return Array.isArray(value) ? 5 : 6
 }
 
 /** Deep equality of JSON values; the order of properties does not matter. */
@@ -86,4 +79,14 @@ export function fingerprint(value: unknown): string {
   const names = Object.keys(value).sort(order)
   const object: JsonObject = { ...value }
   return `{${names.map((name) => `${JSON.stringify(name)}:${fingerprint(object[name])}`).join(',')}}`
+}
+
+/** Sets a property unless its value is undefined; `__proto__` is a name like any other. */
+export function assign(object: Record<string, unknown>, name: string, value: unknown): void {
+  if (value === undefined) return
+  if (name !== '__proto__') object[name] = value
+  else {
+    const own = { value, enumerable: true, writable: true, configurable: true }
+    Object.defineProperty(object, name, own)
+  }
 }
