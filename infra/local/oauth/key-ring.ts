@@ -43,6 +43,7 @@ export async function createKeyRing(
   let current = await createKey(algorithm)
   let former: readonly JWK[] = []
   const keySet = () => ({ keys: [current.publicKey, ...former] })
+  let findKey = createLocalJWKSet(keySet())
   return {
     keySet,
     sign: (claims) =>
@@ -53,10 +54,11 @@ export async function createKeyRing(
       const next = await createKey(algorithm)
       former = forgetFormer ? [] : [current.publicKey, ...former]
       current = next
+      findKey = createLocalJWKSet(keySet())
     },
     verify: async (token, audience) => {
       try {
-        const { payload } = await jwtVerify(token, createLocalJWKSet(keySet()), {
+        const { payload } = await jwtVerify(token, findKey, {
           algorithms: [algorithm],
           currentDate: new Date(now()),
           audience: [audience, `${audience}/`],
