@@ -56,6 +56,10 @@ function read(place: Place, source: Source): readonly string[] {
   switch (place.in) {
     case 'header':
       return withoutPrefix(headerOf(source.headers, place.name), place.prefix)
+    case 'basic':
+      return withoutPrefix(headerOf(source.headers, 'authorization'), 'Basic ').map((encoded) =>
+        Buffer.from(encoded, 'base64').toString('utf8'),
+      )
     case 'query':
       return queryOf(source.url).getAll(place.name)
     case 'json':

@@ -8,6 +8,8 @@ const shortText = z.string().min(1).max(200)
 /** Where in a request a value stands. `json` paths may hold `*`: every element of that list. */
 const placeSchema = z.discriminatedUnion('in', [
   z.strictObject({ in: z.literal('header'), name: headerName, prefix: shortText.optional() }),
+  /** `user:password` of HTTP Basic (RFC 7617). */
+  z.strictObject({ in: z.literal('basic') }),
   z.strictObject({ in: z.literal('query'), name: shortText }),
   z.strictObject({ in: z.literal('json'), path: z.array(shortText).min(1).max(8) }),
   z.strictObject({
@@ -17,12 +19,27 @@ const placeSchema = z.discriminatedUnion('in', [
   }),
 ])
 
+/** Handshakes that a vendor makes before or between deliveries. */
+export const challengeNames = [
+  'slack',
+  'graph',
+  'meta',
+  'zoom',
+  'notion',
+  'asana',
+  'google-channel',
+  'event-grid',
+  'cloudevents',
+  'crc',
+  'discord',
+] as const
+
 const encodingSchema = z.enum(['hex', 'hex-any-case', 'base64', 'base64url'])
 
 const signatureSchema = z.strictObject({
   header: headerName,
   /** Exact text before each signature; in a list, what does not begin with it is another version and is ignored. */
-  prefix: z.string().max(50).default(''),
+  prefix: z.string().max(50).optional(),
   /** More than one when the vendor's senders differ; their lengths tell them apart. */
   encodings: z.array(encodingSchema).min(1),
   /** Separator, where the header may hold several signatures. */
@@ -48,7 +65,7 @@ const shared = {
   name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,60}$/),
   /** What makes a delivery the same delivery; the parts are joined by `:`. */
   id: z.array(placeSchema).min(1).max(4).optional(),
-  challenge: z.string().optional(),
+  challenge: z.enum(challengeNames).optional(),
   acknowledgement: z.enum(['salesforce-soap', 'empty']).optional(),
 }
 
@@ -100,7 +117,7 @@ const jwtSchema = z.strictObject({
   kind: z.literal('jwt'),
   ...shared,
   at: placeSchema,
-  algorithm: z.enum(['RS256', 'ES256', 'HS256']),
+  algorithm: z.enum(['RS256', 'HS256']),
   issuers: z.array(shortText).optional(),
   fixedClaims: z.record(shortText, z.union([z.string(), z.boolean()])).optional(),
   claims: z.array(claimSchema),
@@ -111,7 +128,7 @@ const httpSignatureSchema = z.strictObject({
   kind: z.literal('http-signature'),
   ...shared,
   style: z.enum(['rfc9421', 'cavage']),
-  algorithm: z.enum(['hmac-sha256', 'rsa-sha256', 'ecdsa-sha256', 'ed25519']),
+  algorithm: z.enum(['hmac-sha256', 'rsa-sha256', 'ed25519']),
   key: keySchema,
   /** Components that a signature must cover to count. */
   covers: z.array(shortText),

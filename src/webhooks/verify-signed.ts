@@ -20,18 +20,18 @@ export function verifySigned(scheme: SignedScheme, request: WebhookRequest): Ver
   const header = headerOf(request.headers, scheme.signature.header)
   if (header === undefined) return invalid('missing_signature')
 
-  const elements =
-    scheme.signature.list === undefined ? [header] : header.split(scheme.signature.list)
+  const elements = elementsOf(scheme, header)
   const signatures = signaturesOf(scheme, elements)
   if (signatures === undefined) return invalid('malformed_signature')
 
   const timestamp = timestampOf(scheme, request, elements)
   if (timestamp !== undefined && 'problem' in timestamp) return invalid(timestamp.problem)
 
-  const id = deliveryIdAt(scheme.id, request)
-  if (id === undefined && scheme.signed.includes('{id}')) return invalid('missing_id')
+  const signedId = scheme.signed.includes('{id}') ? deliveryIdAt(scheme.id, request) : ''
+  if (signedId === undefined) return invalid('missing_id')
 
-  const match = firstMatch(scheme, request, { signatures, timestamp: timestamp?.text, id })
+  const values = { signatures, timestamp: timestamp?.text, id: signedId }
+  const match = firstMatch(scheme, request, values)
   if (match === 'no_usable_secret') return invalid(match)
   if (match === undefined) return invalid('signature_mismatch')
 
@@ -40,6 +40,8 @@ export function verifySigned(scheme: SignedScheme, request: WebhookRequest): Ver
     return invalid('timestamp_out_of_tolerance')
   }
   if (!bodyHashHolds(scheme, request)) return invalid('body_digest_mismatch')
+  // Only now: an id in the body is parsed after the body is known to be the sender's.
+  const id = deliveryIdAt(scheme.id, request)
   return {
     valid: true,
     secretIndex: match.secretIndex,
@@ -49,14 +51,22 @@ export function verifySigned(scheme: SignedScheme, request: WebhookRequest): Ver
   }
 }
 
+/** The members of a list, or the header as one. Blanks after a comma are no part of a member (RFC 9110 §5.6.1). */
+function elementsOf({ signature: { list } }: SignedScheme, header: string): readonly string[] {
+  if (list === undefined) return [header]
+  return header.split(list).map((element) => (list === ',' ? element.replace(/^ +/, '') : element))
+}
+
 /**
  * The signatures of a header; undefined when one is not written exactly as the scheme says. In a list, elements of
- * another version are passed over, but one of ours that cannot be read spoils the header.
+ * another version are passed over, but one of ours that cannot be read, or stands there twice, spoils the header: no
+ * sender signs twice with one secret, but a header that came twice looks so.
  */
 function signaturesOf(scheme: SignedScheme, elements: readonly string[]): Buffer[] | undefined {
-  const { prefix } = scheme.signature
+  const { prefix = '' } = scheme.signature
   const ours = elements.filter((element) => element.startsWith(prefix))
   if (ours.length === 0 || elements.length > MAX_SIGNATURES * 2) return undefined
+  if (new Set(ours).size < ours.length) return undefined
   const decoded = ours
     .map((element) => decodeOne(scheme, element.slice(prefix.length)))
     .filter((bytes) => bytes !== undefined)
