@@ -14,15 +14,18 @@ import {
 import { failure, route, type Call, type CallTo, type Route } from './routes.ts'
 import type { SignalRClients } from './signalr-clients.ts'
 import { invocation } from './signalr-protocol.ts'
+import { signToken } from './tokens.ts'
 
 export interface SignalRApi {
   readonly hubs: Map<string, Hub<Member>>
   readonly clock: VirtualClock
+  readonly accessKey: string
   readonly clients: () => Pick<SignalRClients, 'send' | 'close'>
 }
 
 /** How long a user stays in a group that was joined without `ttl`. */
 export const DEFAULT_MEMBERSHIP_SECONDS = 365 * 24 * 60 * 60
+const DEFAULT_TOKEN_MINUTES = 60
 
 const messageShape = z.object({
   target: z.string().min(1),
@@ -38,10 +41,10 @@ const accepted: LocalResponse = { status: 202 }
 const noContent: LocalResponse = { status: 204 }
 
 /**
- * The data-plane REST API of Azure SignalR, version 2022-06-01 and the older v1 paths
+ * The data-plane REST API of Azure SignalR, version 2022-06-01 with 2024-12-01's client tokens, and the older v1 paths
  * (learn.microsoft.com/azure/azure-signalr, "data plane REST API").
  */
-export function signalRRoutes({ hubs, clock, clients }: SignalRApi): readonly Route[] {
+export function signalRRoutes({ hubs, clock, accessKey, clients }: SignalRApi): readonly Route[] {
   const hubOf = ({ hub }: { readonly hub: string }) => hubNamed(hubs, hub)
   const present = (path: HubPath) => audience(hubOf(path), path)
 
@@ -101,6 +104,18 @@ export function signalRRoutes({ hubs, clock, clients }: SignalRApi): readonly Ro
     }
   }
 
+  function generateToken({ request, path, query }: CallTo<'hub'>): LocalResponse {
+    const minutes = Number(query.get('minutesToExpire') ?? DEFAULT_TOKEN_MINUTES)
+    if (!Number.isInteger(minutes) || minutes < 1)
+      return failure(400, 'BadRequest', 'minutesToExpire is at least 1')
+    const claims = {
+      aud: `${request.url.origin}/client/?hub=${path.hub}`,
+      exp: Math.floor(clock.now() / 1_000) + minutes * 60,
+      nameid: query.get('userId') ?? undefined,
+    }
+    return { status: 200, body: { token: signToken(claims, accessKey) } }
+  }
+
   const addConnection = withConnection((groups, group) => groups.add(group))
   const removeConnection = withConnection((groups, group) => groups.delete(group))
   const leaveAllGroups = ({ path }: CallTo<'hub' | 'connection'>): LocalResponse => {
@@ -132,6 +147,7 @@ export function signalRRoutes({ hubs, clock, clients }: SignalRApi): readonly Ro
     route('addConnectionToGroup', `PUT /api/hubs${GROUP_CONNECTION}`, addConnection),
     route('removeConnectionFromGroup', `DELETE /api/hubs${GROUP_CONNECTION}`, removeConnection),
     route('removeConnectionFromAllGroups', `DELETE ${CONNECTION_GROUPS}`, leaveAllGroups),
+    route('generateToken', 'POST /api/hubs/{hub}/:generateToken', generateToken),
   ]
   const v1 = [
     route('health', 'HEAD|GET /api/v1/health', () => ok),

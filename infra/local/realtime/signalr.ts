@@ -22,7 +22,12 @@ export async function startSignalR(
     inspect: () => inspect(hubs),
     dropClients: () => clients.dropAll(),
   })
-  const routes = signalRRoutes({ hubs, clock: control.clock, clients: () => clients })
+  const routes = signalRRoutes({
+    hubs,
+    clock: control.clock,
+    accessKey: ACCESS_KEY,
+    clients: () => clients,
+  })
   const api = {
     routes,
     accessKey: ACCESS_KEY,
