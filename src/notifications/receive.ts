@@ -1,7 +1,6 @@
 import type { Collection } from '../core/collection.ts'
 import { AppError } from '../core/errors.ts'
 import { idOf } from '../core/ids.ts'
-import type { Log } from '../core/log.ts'
 import type { Clock } from '../core/time.ts'
 import type { ServiceNowEvent } from './event.ts'
 import type { Realtime } from './ports.ts'
@@ -26,7 +25,6 @@ export interface NotificationPorts {
   readonly deliveries: Collection<Delivery>
   readonly realtimes: readonly Realtime[]
   readonly clock: Clock
-  readonly log: Log
 }
 
 export interface Incoming {

@@ -184,7 +184,8 @@ async function sendSlice(
   when: { readonly notBefore?: Date },
 ): Promise<SliceOutcome> {
   const slice = message.slice + 1
-  const body: InboundMessage = { ...message, slice, enqueuedAt: ports.clock().toISOString() }
+  const enqueuedAt = ports.clock().toISOString()
+  const body: InboundMessage = { ...message, slice, deferrals: 0, enqueuedAt }
   const id = idOf('slice', body.correlationId, String(slice))
   await ports.inbound.send([{ id, body, correlationId: body.correlationId, ...when }])
   return { kind: 'continued', notBefore: when.notBefore }

@@ -5,7 +5,7 @@ import type { Queue } from '../core/queue.ts'
 import type { Clock } from '../core/time.ts'
 import type { Cursor } from './cursor.ts'
 import type { Mapping } from './mapping.ts'
-import type { ParkedRow, SyncResult } from './result.ts'
+import type { ParkedMessage, ParkedRow, SyncResult } from './result.ts'
 import type { ShardDocument, Version } from './record.ts'
 import type { Task } from './task.ts'
 
@@ -53,7 +53,7 @@ export interface SyncPorts {
   readonly tasks: Collection<Task>
   readonly shards: Collection<ShardDocument>
   readonly results: Collection<SyncResult>
-  readonly parked: Collection<ParkedRow>
+  readonly parked: Collection<ParkedRow | ParkedMessage>
   readonly inbound: Queue
   openSource(task: Task): Promise<Source | Refusal>
   readonly clock: Clock

@@ -41,6 +41,19 @@ export interface ParkedRow {
   readonly runId: string
 }
 
+/** A message that no worker could read. */
+export interface ParkedMessage {
+  readonly id: string
+  readonly tenantId: string
+  readonly kind: 'message'
+  readonly queue: string
+  readonly messageId: string
+  readonly reason: { readonly code: ErrorCode; readonly message: string }
+  /** The body as it came, as JSON text. */
+  readonly payload: string
+  readonly parkedAt: string
+}
+
 export function resultOf(
   message: InboundMessage,
   { counts, startedAt, error }: Pick<Run, 'counts' | 'startedAt' | 'error'>,

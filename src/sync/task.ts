@@ -49,6 +49,8 @@ export const inboundMessageShape = z.object({
   slice: z.int().nonnegative().default(0),
   /** Counts the tries since the run last got further. */
   attempt: z.int().positive().default(1),
+  /** Counts how often it was put off because one of our own services was away. */
+  deferrals: z.int().nonnegative().default(0),
 })
 export type InboundMessage = z.infer<typeof inboundMessageShape>
 
@@ -117,6 +119,7 @@ function messageFor(task: Task, runId: string, now: Date): InboundMessage {
     taskId: task.id,
     slice: 0,
     attempt: 1,
+    deferrals: 0,
   }
 }
 

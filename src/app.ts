@@ -1,0 +1,268 @@
+import type { TokenCredential } from '@azure/identity'
+import { vendorClient } from './connectors/client.ts'
+import { connectors } from './connectors/index.ts'
+import type { Caller } from './core/caller.ts'
+import { instanceOrigin, type Connection } from './core/connection.ts'
+import type { Log } from './core/log.ts'
+import type { Clock } from './core/time.ts'
+import type { CredentialAccess } from './credentials/access.ts'
+import { healthCheck, type Health, type Probe } from './management/health.ts'
+import { negotiate, type Negotiated } from './notifications/negotiate.ts'
+import type { Realtime } from './notifications/ports.ts'
+import { receiveEvent, type Delivery, type Incoming } from './notifications/receive.ts'
+import type { Settings } from './settings.ts'
+import { deferMessage, parkMessage } from './sync/defer.ts'
+import { executeSync, type SliceOutcome } from './sync/inbound.ts'
+import type { Refusal, Source, SyncPorts } from './sync/ports.ts'
+import { scheduleDueTasks, type ScheduleSummary } from './sync/scheduler.ts'
+import type { InboundMessage, Task } from './sync/task.ts'
+
+/** What the functions call. */
+export interface App extends AsyncDisposable {
+  readonly settings: Settings
+  readonly clock: Clock
+  readonly scheduleDueTasks: () => Promise<ScheduleSummary>
+  readonly executeSync: (message: InboundMessage) => Promise<SliceOutcome>
+  readonly deferInbound: (message: InboundMessage, messageId: string) => Promise<boolean>
+  readonly parkInbound: (message: Parameters<typeof parkMessage>[2]) => Promise<void>
+  readonly receiveEvent: (incoming: Incoming) => Promise<Delivery>
+  readonly negotiate: (request: {
+    userId: string
+    service?: string | undefined
+  }) => Promise<Negotiated>
+  readonly verifyBearer: (token: string) => Promise<Caller>
+  readonly health: () => Promise<Health>
+}
+
+export interface AppOptions {
+  readonly settings: Settings
+  readonly log: Log
+  readonly version: string
+  readonly clock?: Clock
+  readonly random?: () => number
+  readonly fetch?: typeof globalThis.fetch
+}
+
+/**
+ * Puts the application together. Nothing is loaded or connected before a function needs it: every instance loads every
+ * function, and most of them run one.
+ */
+export function createApp(options: AppOptions): App {
+  const { settings, log, clock = () => new Date(), random = Math.random } = options
+  const fetch = options.fetch ?? globalThis.fetch
+  const resources = new AsyncDisposableStack()
+  const stopping = new AbortController()
+
+  const identity = once(async (): Promise<TokenCredential> => {
+    const { ManagedIdentityCredential } = await import('@azure/identity')
+    const clientId = settings.managedIdentityClientId
+    return clientId === undefined
+      ? new ManagedIdentityCredential()
+      : new ManagedIdentityCredential({ clientId })
+  })
+  const database = once(async () => {
+    const { openCosmos } = await import('./adapters/cosmos.ts')
+    const { endpoint, key, database: name } = settings.cosmos
+    const auth = key === undefined ? { credential: await identity() } : { key }
+    return resources.use(openCosmos({ endpoint, database: name, auth }))
+  })
+  const bus = once(async () => {
+    const { openServiceBus } = await import('./adapters/service-bus.ts')
+    const { connectionString, namespace = '' } = settings.serviceBus
+    return resources.use(
+      openServiceBus(
+        connectionString === undefined
+          ? { namespace, credential: await identity() }
+          : { connectionString },
+      ),
+    )
+  })
+  const vault = once(async () => {
+    const { openKeyVault } = await import('./adapters/key-vault.ts')
+    return openKeyVault(settings.keyVaultUrl, await identity())
+  })
+  const realtimes = once(() => openRealtimes(settings, identity))
+  const collections = settings.cosmos.containers
+
+  const credentials = once(async (): Promise<CredentialAccess> => {
+    const { credentialAccess } = await import('./credentials/access.ts')
+    return credentialAccess({
+      credentials: (await database()).collection(collections.credentials),
+      vault: await vault(),
+      clientOf: (integrationId) => oauthClientOf(settings, integrationId),
+      fetch,
+      clock,
+      log,
+    })
+  })
+  const openSource = async (task: Task): Promise<Source | Refusal> => {
+    const connections = (await database()).collection<Connection>(collections.connections)
+    const connection = (await connections.get([task.tenantId], task.connectionId))?.document
+    return sourceOf({ task, connection, access: await credentials(), fetch, clock })
+  }
+  const schedulerPorts = once(async () => ({
+    tasks: (await database()).collection<Task>(collections.tasks),
+    inbound: (await bus()).queue(settings.serviceBus.inboundQueue),
+    clock,
+    random,
+  }))
+  const syncPorts = once(async (): Promise<SyncPorts> => {
+    const cosmos = await database()
+    return {
+      ...(await schedulerPorts()),
+      shards: cosmos.collection(collections.shards),
+      results: cosmos.collection(collections.results),
+      parked: cosmos.collection(collections.parked),
+      openSource,
+    }
+  })
+  const limits = {
+    pageSize: settings.sync.batchSize,
+    sliceMs: settings.sync.sliceMs,
+    maxAttempts: settings.sync.maxRetries,
+  }
+  const verifyBearer = once(async () => {
+    const { bearerVerifier } = await import('./adapters/bearer.ts')
+    return bearerVerifier({ ...settings.auth, fetch })
+  })
+  const health = once(async () =>
+    healthCheck(
+      [
+        {
+          service: 'cosmos',
+          essential: true,
+          ping: async () => (await schedulerPorts()).tasks.ping(),
+        },
+        {
+          service: 'serviceBus',
+          essential: true,
+          ping: async () => (await schedulerPorts()).inbound.ping(),
+        },
+        { service: 'keyVault', essential: true, ping: async () => (await vault()).ping() },
+        ...(await realtimes()).map(realtimeProbe),
+      ],
+      options.version,
+      clock,
+    ),
+  )
+
+  return {
+    settings,
+    clock,
+    scheduleDueTasks: async () => scheduleDueTasks(await schedulerPorts()),
+    executeSync: async (message) =>
+      executeSync(await syncPorts(), limits, { message, signal: stopping.signal }),
+    deferInbound: async (message, messageId) =>
+      deferMessage(await schedulerPorts(), message, messageId),
+    parkInbound: async (message) =>
+      parkMessage(await syncPorts(), settings.serviceBus.inboundQueue, message),
+    receiveEvent: async (incoming) =>
+      receiveEvent(
+        {
+          deliveries: (await database()).collection(collections.deliveries),
+          realtimes: await realtimes(),
+          clock,
+        },
+        incoming,
+      ),
+    negotiate: async (request) => negotiate(await realtimes(), request),
+    verifyBearer: async (token) => (await verifyBearer())(token),
+    health: async () => (await health())(),
+    [Symbol.asyncDispose]: async () => {
+      stopping.abort()
+      await resources.disposeAsync()
+    },
+  }
+}
+
+/** Does the work at the first call; a failure is forgotten, so that the next call tries again. */
+function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let result: Promise<T> | undefined
+  return () => {
+    result ??= work().catch((error: unknown) => {
+      result = undefined
+      throw error
+    })
+    return result
+  }
+}
+
+async function openRealtimes(
+  { realtime: { hub, signalR, webPubSub } }: Settings,
+  identity: () => Promise<TokenCredential>,
+): Promise<readonly Realtime[]> {
+  const opened: Realtime[] = []
+  // A connection string without a key means that the managed identity calls.
+  const optionsFor = async (connectionString: string) =>
+    /accesskey=/i.test(connectionString)
+      ? { connectionString, hub }
+      : { connectionString, hub, credential: await identity() }
+  if (signalR !== undefined) {
+    const { createSignalRRealtime } = await import('./adapters/signalr.ts')
+    opened.push(createSignalRRealtime(await optionsFor(signalR)))
+  }
+  if (webPubSub !== undefined) {
+    const { createWebPubSubRealtime } = await import('./adapters/web-pubsub.ts')
+    opened.push(createWebPubSubRealtime(await optionsFor(webPubSub)))
+  }
+  return opened
+}
+
+function realtimeProbe(realtime: Realtime): Probe {
+  const service = realtime.service === 'signalr' ? 'signalR' : 'webPubSub'
+  return { service, essential: false, ping: (signal) => realtime.ping(signal) }
+}
+
+function oauthClientOf({ serviceNow }: Settings, integrationId: string) {
+  const { clientId, clientSecret } = serviceNow
+  if (integrationId !== 'servicenow' || clientId === undefined || clientSecret === undefined) {
+    return undefined
+  }
+  return { clientId, clientSecret }
+}
+
+interface SourceParts {
+  readonly task: Task
+  readonly connection: Connection | undefined
+  readonly access: CredentialAccess
+  readonly fetch: typeof globalThis.fetch
+  readonly clock: Clock
+}
+
+/** A task's stream: the vendor's code, the connection's own host and its credential. */
+function sourceOf({ task, connection, access, fetch, clock }: SourceParts): Source | Refusal {
+  if (!connection)
+    return refusal('connection_not_found', `there is no connection ${task.connectionId}`)
+  const { tenantId, credentialId, integrationId } = connection
+  const connector = connectors[integrationId]
+  if (!connector) return refusal('unknown_vendor', `no connector is called ${integrationId}`)
+  const stream = connector.streams[task.entityType]
+  if (!stream)
+    return refusal('unknown_vendor', `${integrationId} has no stream of ${task.entityType}`)
+  const origin = instanceOrigin(connection)
+  if (!origin)
+    return refusal('connection_not_found', 'the address of its instance is not an https URL')
+  const client = vendorClient({
+    origin,
+    fetch,
+    now: clock,
+    authorize: (refused) =>
+      access.getCredential({
+        tenantId,
+        credentialId,
+        integrationId,
+        tokenUrl: `${origin}${connector.tokenPath}`,
+        ...(refused?.kind === 'authorized' ? { refused: refused.headers } : {}),
+      }),
+  })
+  return {
+    kind: 'source',
+    mapping: stream.mapping,
+    overlapMs: stream.overlapMs,
+    fetchPage: (request, signal) => stream.fetchPage(client, request, signal),
+  }
+}
+
+function refusal(code: Refusal['code'], reason: string): Refusal {
+  return { kind: 'refused', code, reason }
+}

@@ -1,0 +1,107 @@
+import type {
+  HttpHandler,
+  HttpRequest,
+  HttpResponseInit,
+  InvocationContext,
+} from '@azure/functions'
+import type { z } from 'zod'
+import type { Caller } from '../core/caller.ts'
+import { AppError, codeOf, explain, type ErrorCode } from '../core/errors.ts'
+import { invocationLog, observe } from './observe.ts'
+
+/** What each code is answered with; 500 where nothing stands. */
+const statuses: Partial<Record<ErrorCode, number>> = {
+  bad_request: 400,
+  body_too_large: 413,
+  conflict: 409,
+  credential_not_found: 404,
+  forbidden: 403,
+  invalid_signature: 401,
+  issuer_unavailable: 503,
+  queue_unavailable: 503,
+  realtime_unavailable: 503,
+  reauth_required: 409,
+  store_unavailable: 503,
+  task_not_found: 404,
+  unauthenticated: 401,
+  vault_unavailable: 503,
+}
+const RETRY_AFTER_SECONDS = '30'
+
+/** A function behind HTTP: what its work throws becomes the answer, told once in the log. */
+export function httpHandler(
+  work: (request: HttpRequest, context: InvocationContext) => Promise<HttpResponseInit>,
+): HttpHandler {
+  return (request, context) =>
+    observe(context, async () => {
+      try {
+        return await work(request, context)
+      } catch (error) {
+        return refuse(error, context.invocationId)
+      }
+    })
+}
+
+function refuse(error: unknown, correlationId: string): HttpResponseInit {
+  const code = codeOf(error)
+  const status = statuses[code] ?? 500
+  const line = { code, status, correlationId }
+  if (status >= 500) invocationLog.error(explain(error), line)
+  else invocationLog.info(explain(error), line)
+  // What nobody expected may hold anything; the caller gets a number to ask with.
+  const message = error instanceof AppError && status !== 500 ? error.message : 'Internal error'
+  return {
+    status,
+    jsonBody: { error: message, code, correlationId },
+    ...(status === 503 ? { headers: { 'retry-after': RETRY_AFTER_SECONDS } } : {}),
+    ...(status === 401 && code === 'unauthenticated'
+      ? { headers: { 'www-authenticate': 'Bearer' } }
+      : {}),
+  }
+}
+
+/** The raw bytes of a body. Throws `body_too_large`, before reading when the sender tells the length. */
+export async function readBytes(request: HttpRequest, limit: number): Promise<Buffer> {
+  const announced = Number(request.headers.get('content-length') ?? 0)
+  if (announced > limit) throw tooLarge(limit)
+  const bytes = Buffer.from(await request.arrayBuffer())
+  if (bytes.length > limit) throw tooLarge(limit)
+  return bytes
+}
+
+function tooLarge(limit: number): AppError {
+  return new AppError('body_too_large', `the body is larger than ${limit} bytes`)
+}
+
+/** A JSON body of the given shape. Throws `bad_request` that names every field that does not fit. */
+export function parseBody<T>(bytes: Buffer, shape: z.ZodType<T>): T {
+  let value: unknown
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch (cause) {
+    throw new AppError('bad_request', 'the body is not JSON', { cause })
+  }
+  const parsed = shape.safeParse(value)
+  if (parsed.success) return parsed.data
+  const problems = parsed.error.issues.map(
+    ({ path, message }) => `${path.join('.') || 'body'}: ${message}`,
+  )
+  throw new AppError('bad_request', problems.join('; '))
+}
+
+/** Who calls. Throws `unauthenticated`. */
+export async function callerOf(
+  request: HttpRequest,
+  verify: (token: string) => Promise<Caller>,
+): Promise<Caller> {
+  const [scheme, token, ...rest] = (request.headers.get('authorization') ?? '').split(' ')
+  if (scheme?.toLowerCase() !== 'bearer' || !token || rest.length > 0) {
+    throw new AppError('unauthenticated', 'a bearer token is required')
+  }
+  return verify(token)
+}
+
+/** The sender's address as the front end saw it: the last entry, which no client can write. */
+export function sourceIpOf(request: HttpRequest): string | null {
+  return request.headers.get('x-forwarded-for')?.split(',').at(-1)?.trim() ?? null
+}

@@ -1,0 +1,52 @@
+import { idOf } from '../core/ids.ts'
+import { retryDelayMs } from '../core/retry-delay.ts'
+import { addMs, MINUTE_MS, SECOND_MS } from '../core/time.ts'
+import type { SyncPorts } from './ports.ts'
+import type { ParkedMessage } from './result.ts'
+import type { InboundMessage } from './task.ts'
+
+const backoff = { baseMs: 5 * SECOND_MS, capMs: 5 * MINUTE_MS }
+/** About half an hour of one of our services being away; then the message is dead-lettered for a person to see. */
+const MAX_DEFERRALS = 10
+
+/** Sends a later copy of a message; false when it was put off too often. The copy's id follows from the message's. */
+export async function deferMessage(
+  ports: Pick<SyncPorts, 'inbound' | 'clock' | 'random'>,
+  message: InboundMessage,
+  messageId: string,
+): Promise<boolean> {
+  if (message.deferrals >= MAX_DEFERRALS) return false
+  const deferrals = message.deferrals + 1
+  const notBefore = addMs(ports.clock(), retryDelayMs(deferrals, ports.random(), backoff))
+  await ports.inbound.send([
+    {
+      id: idOf('defer', messageId, String(deferrals)),
+      body: { ...message, deferrals },
+      correlationId: message.correlationId,
+      notBefore,
+    },
+  ])
+  return true
+}
+
+/** Where messages lie that name no tenant that could be read. */
+const NO_TENANT = '_unreadable'
+
+/** Keeps a message that no worker can read, with the reason. */
+export async function parkMessage(
+  ports: Pick<SyncPorts, 'parked' | 'clock'>,
+  queue: string,
+  message: { readonly messageId: string; readonly payload: string; readonly reason: string },
+): Promise<void> {
+  const document: ParkedMessage = {
+    id: idOf('parked', queue, message.messageId),
+    tenantId: NO_TENANT,
+    kind: 'message',
+    queue,
+    messageId: message.messageId,
+    reason: { code: 'bad_request', message: message.reason },
+    payload: message.payload,
+    parkedAt: ports.clock().toISOString(),
+  }
+  await ports.parked.write([document.tenantId], [{ kind: 'upsert', document }])
+}
