@@ -4,11 +4,17 @@ import { type BuiltIn, builtIn } from './functions.ts'
 import { type Like, likePattern } from './like.ts'
 import { member, memberReader } from './member.ts'
 import { BINARY, finite, UNARY } from './operators.ts'
-import { type Evaluate, newSlot, parameterIndex, resolve, type Scope } from './scope.ts'
+import { type Evaluate, findName, newSlot, parameterIndex, resolve, type Scope } from './scope.ts'
 import { SqlError } from './sql-error.ts'
 import { assign, equals } from './value.ts'
 
 type Of<Kind extends Expression['kind']> = Extract<Expression, { kind: Kind }>
+
+/** Numbers that have names, unless FROM gives the name to something else. */
+const CONSTANTS: ReadonlyMap<string, number> = new Map([
+  ['NaN', NaN],
+  ['Infinity', Infinity],
+])
 
 /** Turns a syntax tree into a function of the frame. Names are resolved once, here. */
 export function compileExpression(expression: Expression, scope: Scope): Evaluate {
@@ -22,6 +28,10 @@ export function compileExpression(expression: Expression, scope: Scope): Evaluat
       return (frame) => frame.parameters[index]
     }
     case 'name': {
+      const constant = CONSTANTS.get(expression.name)
+      if (constant !== undefined && findName(scope, expression.name) === undefined) {
+        return () => constant
+      }
       const slot = resolve(scope, expression.name, expression.span)
       return (frame) => frame.slots[slot]
     }

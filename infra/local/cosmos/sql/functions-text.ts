@@ -79,6 +79,7 @@ function parsed(isWanted: (value: unknown) => boolean): BuiltIn {
 }
 
 function toText(value: unknown): string {
+  if (typeof value === 'number') return String(value)
   return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
