@@ -44,13 +44,6 @@ function signedProblems(scheme: SignedScheme): readonly string[] {
       'signed: must hold {body} or {form}',
     ],
     [
-      used.includes('form') &&
-        !used.includes('body') &&
-        scheme.bodyHashQuery === undefined &&
-        !used.includes('url'),
-      'signed: {form} alone leaves other bodies unsigned',
-    ],
-    [
       (algorithm === 'sha256') !== used.includes('secret'),
       'signed: {secret} belongs to algorithm sha256, and sha256 without it proves nothing',
     ],

@@ -2,7 +2,10 @@ import type { JsonWebKey } from 'node:crypto'
 import { z } from 'zod'
 
 /** Header names are matched in lower case, as the host hands them over. */
-const headerName = z.string().regex(/^[a-z0-9_.-]{1,100}$/)
+const headerName = z
+  .string()
+  .regex(/^[A-Za-z0-9_.-]{1,100}$/)
+  .toLowerCase()
 const shortText = z.string().min(1).max(200)
 
 /** Where in a request a value stands. `json` paths may hold `*`: every element of that list. */
@@ -62,7 +65,7 @@ const keySchema = z.strictObject({
 })
 
 const shared = {
-  name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,60}$/),
+  name: z.string().regex(/^[A-Za-z0-9][\w.-]{0,60}$/),
   /** What makes a delivery the same delivery; the parts are joined by `:`. */
   id: z.array(placeSchema).min(1).max(4).optional(),
   challenge: z.enum(challengeNames).optional(),

@@ -12,7 +12,6 @@ import type {
   Place,
   Scheme,
   SignedScheme,
-  WebhookRequest,
 } from './scheme.ts'
 import { writeTimestamp } from './timestamp.ts'
 
@@ -192,12 +191,4 @@ function placed(target: unknown, [step, ...rest]: readonly string[], value: stri
   const fields = typeof target === 'object' && target !== null ? target : {}
   const before: unknown = Reflect.get(fields, step)
   return { ...fields, [step]: placed(before, rest, value) }
-}
-
-/** A signed request as the receiver's host would hand it over. */
-export function received(
-  request: SignedRequest,
-  context: Pick<WebhookRequest, 'now' | 'secrets' | 'keys' | 'expected'>,
-): WebhookRequest {
-  return { ...request, ...context }
 }
