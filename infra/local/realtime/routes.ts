@@ -68,7 +68,7 @@ export function answerRest(api: RestApi, request: LocalRequest): LocalResponse {
   }
   if (api.isVersioned(url.pathname) && !url.searchParams.has('api-version'))
     return failure(400, 'BadRequest', 'the query parameter api-version is required')
-  const path = parametersOf(found, url.pathname)
+  const path = matchPath(found.pattern, url.pathname)
   if (!path) return failure(400, 'BadRequest', `the path ${url.pathname} is not well escaped`)
   return found.handle({ request, path, query: url.searchParams })
 }
@@ -83,14 +83,16 @@ export function unauthorized(reason: string): LocalResponse {
   return { ...answer, headers: { ...answer.headers, 'www-authenticate': 'Bearer' } }
 }
 
-function parametersOf(
-  { pattern }: Route,
+/** The named parts of a path, unescaped; `undefined` when it does not match or is not well escaped. */
+export function matchPath(
+  pattern: RegExp,
   pathname: string,
 ): Readonly<Record<string, string>> | undefined {
+  const match = pattern.exec(pathname)
   try {
-    const groups = pattern.exec(pathname)?.groups ?? {}
+    if (!match) return undefined
     return Object.fromEntries(
-      Object.entries(groups).map(([name, value]) => [name, decodeURIComponent(value)]),
+      Object.entries(match.groups ?? {}).map(([name, value]) => [name, decodeURIComponent(value)]),
     )
   } catch {
     return undefined

@@ -42,6 +42,8 @@ const MAX_CLOSE_REASON = 90
 export function serveSockets(options: SocketServerOptions): SocketServer {
   const { http, control, latencyMs, admit } = options
   const chosen = new WeakMap<IncomingMessage, string>()
+  /** Connections whose upgrade is not answered yet. */
+  const pending = new Set<Duplex>()
   const server = new WebSocketServer({
     noServer: true,
     maxPayload: MESSAGE_LIMIT_BYTES,
@@ -71,8 +73,11 @@ export function serveSockets(options: SocketServerOptions): SocketServer {
   }
 
   http.server.on('upgrade', (request, stream, head) => {
+    pending.add(stream)
     stream.on('error', () => stream.destroy())
-    upgrade(request, stream, head).catch(() => stream.destroy())
+    upgrade(request, stream, head)
+      .catch(() => stream.destroy())
+      .finally(() => pending.delete(stream))
   })
   return {
     dropAll: () => server.clients.forEach((socket) => socket.terminate()),
@@ -80,6 +85,7 @@ export function serveSockets(options: SocketServerOptions): SocketServer {
     close: (socket, code, reason) =>
       later(socket, () => socket.close(code, reason.slice(0, MAX_CLOSE_REASON))),
     [Symbol.dispose]() {
+      for (const stream of pending) stream.destroy()
       for (const socket of server.clients) {
         socket.removeAllListeners('close')
         socket.terminate()

@@ -4,6 +4,7 @@ import type { Disarm } from '../clock.ts'
 import type { Control } from '../control.ts'
 import type { HttpServer } from '../http-server.ts'
 import { enter, hubNamed, leave, type Hub } from './hub.ts'
+import { matchPath } from './routes.ts'
 import { serveSockets, textOf, type Admission, type Handshake } from './sockets.ts'
 import { textsOf, tokenOf, verifyToken, type Claims } from './tokens.ts'
 import { greeting, parseRequest, POLICY_VIOLATION, receive, type Effect } from './web-pubsub-hub.ts'
@@ -49,14 +50,12 @@ export function serveClients({
   const sockets = serveSockets({ http, control, latencyMs, admit })
 
   function admit({ url, headers, protocols }: Handshake): Admission {
-    const name = /^\/client\/hubs\/([^/]+)\/?$/.exec(url.pathname)?.[1]
+    const name = matchPath(/^\/client\/hubs\/(?<hub>[^/]+)\/?$/, url.pathname)?.['hub']
     if (name === undefined)
       return { status: 404, reason: `there is no client endpoint ${url.pathname}` }
-    const hub = hubNamed(hubs, name)
     const protocol = chooseProtocol(protocols)
     if (!protocol) return { status: 400, reason: `none of ${protocols.join(', ')} is supported` }
-    const returning = url.searchParams.get('awps_connection_id')
-    if (returning) return readmit(hub, hub.members.get(returning), url)
+    if (url.searchParams.has('awps_connection_id')) return readmit(hubNamed(hubs, name), url)
     const audiences = [url.origin, http.origin].map((origin) => `${origin}/client/hubs/${name}`)
     const token = tokenOf(headers, url)
     const verdict = verifyToken(token, { accessKey, audiences, nowMs: control.clock.now() })
@@ -64,6 +63,7 @@ export function serveClients({
     return {
       protocol: protocol === 'simple' ? undefined : protocol,
       open(socket) {
+        const hub = hubNamed(hubs, name)
         const session = sessionOf(verdict.claims, protocol)
         enter(hub, session, control.clock.now())
         attach(hub, session, socket)
@@ -72,7 +72,8 @@ export function serveClients({
   }
 
   /** A lost session is refused after the upgrade: only close code 1008 makes clients start anew. */
-  function readmit(hub: Hub<Session>, session: Session | undefined, url: URL): Admission {
+  function readmit(hub: Hub<Session>, url: URL): Admission {
+    const session = hub.members.get(url.searchParams.get('awps_connection_id') ?? '')
     const token = url.searchParams.get('awps_reconnection_token')
     if (session?.protocol !== RELIABLE_PROTOCOL || session.reconnectionToken !== token) {
       const reason = 'the connection cannot be recovered'
@@ -92,6 +93,7 @@ export function serveClients({
 
   function attach(hub: Hub<Session>, session: Session, socket: WebSocket): void {
     expiries.get(session.id)?.()
+    expiries.delete(session.id)
     const previous = attached.get(session.id)
     attached.set(session.id, socket)
     previous?.terminate()
@@ -108,16 +110,17 @@ export function serveClients({
     attached.delete(session.id)
     if (session.protocol !== RELIABLE_PROTOCOL || code !== ABNORMAL_CLOSURE)
       return leave(hub, session)
-    const expiry = control.clock.at(control.clock.now() + RECOVERY_WINDOW_MS, () =>
-      leave(hub, session),
-    )
-    expiries.set(session.id, expiry)
+    const disarm = control.clock.at(control.clock.now() + RECOVERY_WINDOW_MS, () => {
+      expiries.delete(session.id)
+      leave(hub, session)
+    })
+    expiries.set(session.id, disarm)
   }
 
   function perform(effects: readonly Effect[]): void {
     for (const effect of effects) {
       const socket = attached.get(effect.to.id)
-      if (socket?.readyState !== socket?.OPEN || !socket) continue
+      if (!socket || socket.readyState !== socket.OPEN) continue
       if (effect.does === 'send') {
         sockets.send(socket, effect.frame)
         continue
