@@ -55,12 +55,12 @@ export const NUMBER_FUNCTIONS: BuiltIns = {
     },
   },
   LOG10: ofNumber(Math.log10),
-  /** The multiple of the bin size at or below the value. */
+  /** The multiple of the bin size next below the value, or above it for a negative size. */
   NumberBin: {
     least: 1,
     most: 2,
     apply: ([value, size = 1]) =>
-      typeof value === 'number' && typeof size === 'number' && size > 0
+      typeof value === 'number' && typeof size === 'number' && size !== 0
         ? finite(Math.floor(value / size) * size)
         : undefined,
   },

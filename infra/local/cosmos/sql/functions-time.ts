@@ -21,8 +21,8 @@ interface DatePart {
 const DAY = 864_000_000_000n
 /** The Windows epoch, 1601-01-01: no bin starts before it. */
 const FIRST_BIN = -116_444_736_000_000_000n
-/** Numbers added are bounded so that no sum leaves the calendar by far. */
-const MAX_ADDED = Number.MAX_SAFE_INTEGER
+/** More ticks than the calendar has; larger numbers mean nothing in any unit. */
+const MAX_COUNT = 1e18
 
 /** Lengths below a tick count as zero ticks: nanoseconds are worked out apart. */
 const PARTS: ReadonlyMap<string, DatePart> = new Map(
@@ -52,7 +52,7 @@ function partNamed(name: unknown): DatePart | undefined {
 }
 
 function wholeNumber(value: unknown): bigint | undefined {
-  return typeof value === 'number' && Number.isInteger(value) && Math.abs(value) <= MAX_ADDED
+  return typeof value === 'number' && Number.isInteger(value) && Math.abs(value) <= MAX_COUNT
     ? BigInt(value)
     : undefined
 }

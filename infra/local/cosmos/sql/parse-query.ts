@@ -61,7 +61,6 @@ function parseWhole(text: string, parse: (cursor: Cursor) => Query): Query {
     nesting: 0,
   }
   const query = parse(cursor)
-  takeSymbol(cursor, ';')
   if (peek(cursor).kind !== 'end') throw fail(cursor)
   assertShallow(query)
   return query
