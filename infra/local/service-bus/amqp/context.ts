@@ -45,7 +45,7 @@ export function resolve(
   address: Address,
 ): Channel | Refusal {
   const { entitled } = context.client(connection)
-  const path = address.path.toLowerCase()
+  const path = `${address.path}${address.isManagement ? '/$management' : ''}`.toLowerCase()
   const allowed = [...entitled].some(
     (granted) => granted === '' || path === granted || path.startsWith(`${granted}/`),
   )

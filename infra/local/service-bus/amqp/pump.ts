@@ -31,6 +31,9 @@ export interface Pump extends ChannelObserver {
 /** Messages handed out before other work gets its turn. */
 const BURST = 500
 
+/** A settlement that crosses the end of its link would never be answered, and the SDK would wait for a minute. */
+const SETTLEMENT_GRACE_MS = 50
+
 export function createPump(broker: Broker, channel: Channel): Pump {
   const consumers = new Set<Consumer>()
   const waiters = new Set<Waiter>()
@@ -67,6 +70,11 @@ export function createPump(broker: Broker, channel: Channel): Pump {
     consumer.sender.close(error)
   }
 
+  const closeSoon = (consumer: Consumer, error: Refusal) => {
+    consumers.delete(consumer)
+    setTimeout(() => consumer.sender.close(error), SETTLEMENT_GRACE_MS).unref()
+  }
+
   return {
     changed: wake,
     add(consumer) {
@@ -82,7 +90,7 @@ export function createPump(broker: Broker, channel: Channel): Pump {
     sessionLost(sessionId, holder) {
       for (const consumer of consumers) {
         const lost = consumer.session?.id === sessionId && consumer.sender.name === holder
-        if (lost) close(consumer, SESSION_LOCK_LOST)
+        if (lost) closeSoon(consumer, SESSION_LOCK_LOST)
       }
     },
     closed() {

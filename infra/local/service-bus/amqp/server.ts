@@ -119,7 +119,7 @@ function openReceiver(context: ServerContext, receiver: Receiver): void {
   context.calls.enter({
     operation: address.isManagement
       ? `open-management ${address.path}`
-      : `open-sender ${address.path}`,
+      : `open-input ${address.path}`,
     connection,
     refuse: (error) => refuseLink(receiver, error),
     work: () => {
@@ -143,7 +143,7 @@ function openSender(context: ServerContext, sender: Sender): void {
   context.calls.enter({
     operation: address.isManagement
       ? `open-replies ${address.path}`
-      : `open-receiver ${address.path}`,
+      : `open-output ${address.path}`,
     connection,
     refuse: (error) => refuseLink(sender, error),
     work: () => {
