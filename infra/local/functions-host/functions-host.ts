@@ -4,12 +4,14 @@ import type { Emulator, EmulatorOptions } from '../emulator.ts'
 import { answerAdmin } from './admin.ts'
 import { effectiveSettings, openEnvironment } from './app-settings.ts'
 import { openCore } from './core.ts'
+import { answerCors } from './cors.ts'
 import { loadApp } from './entry.ts'
 import { FunctionsControl } from './functions-control.ts'
 import { hostFunction, type HostedFunction } from './functions.ts'
 import { runHooks } from './hooks.ts'
 import { readHostJson, type HostJson } from './host-json.ts'
-import { openHttpFront } from './http-front.ts'
+import { openHttpFront, type Answer } from './http-front.ts'
+import type { IncomingHttp } from './http-message.ts'
 import { answerHttp, buildRoutes } from './http-routes.ts'
 import { Invoker } from './invocation.ts'
 import { printLog, type LogSink } from './log.ts'
@@ -35,6 +37,8 @@ export interface FunctionsHostOptions extends Pick<EmulatorOptions, 'port'> {
   readonly stateFile?: string
   /** How long a stop waits for running invocations. Default 10 000. */
   readonly shutdownTimeoutMs?: number
+  /** Origins that browsers may call from; none when absent, every one for `*`. */
+  readonly cors?: readonly string[]
   /** The message bus; Service Bus through the official SDK when absent. */
   readonly bus?: QueueBus
 }
@@ -61,7 +65,7 @@ export async function startFunctionsHost(
     new FunctionsControl(keys, {
       functions: () => functions,
       fireTimer: (name) => listeners.fireTimer(name),
-      idle: () => invoker.idle(),
+      idle: () => listeners.idle(),
       state: () => ({ functions: describe(functions), ...listeners.state() }),
     }),
   )
@@ -97,27 +101,28 @@ export async function startFunctionsHost(
   const routePrefix = hostJson.extensions.http.routePrefix
   const routes = buildRoutes(functions, routePrefix)
   const startedMs = performance.now()
+  const answer = async (request: IncomingHttp): Promise<Answer> =>
+    answerAdmin(
+      {
+        origin: front.origin,
+        keys,
+        startedMs,
+        routePrefix,
+        functions: () => functions,
+        fire: (fn, input) => listeners.fire(fn, input),
+      },
+      request,
+    ) ?? answerHttp({ routes, keys, invoke: (fn, input) => invoker.invoke(fn, input) }, request)
   const front = await openHttpFront({
     port: options.port ?? 0,
     control,
-    handle: async (request) =>
-      answerAdmin(
-        {
-          origin: front.origin,
-          keys,
-          startedMs,
-          routePrefix,
-          functions: () => functions,
-          fire: (fn, input) => listeners.fire(fn, input),
-        },
-        request,
-      ) ?? answerHttp({ routes, keys, invoke: (fn, input) => invoker.invoke(fn, input) }, request),
+    handle: (request) => answerCors(options.cors ?? [], request, answer),
   })
   stack.use(front)
   stack.defer(async () => {
     front.drain()
     await listeners.stop()
-    await settled(invoker, options.shutdownTimeoutMs ?? SHUTDOWN_TIMEOUT_MS)
+    await settled(listeners, invoker, options.shutdownTimeoutMs ?? SHUTDOWN_TIMEOUT_MS)
     await listeners[Symbol.asyncDispose]()
     await terminate(registry, invoker)
   })
@@ -151,10 +156,10 @@ async function terminate(registry: AppRegistry, invoker: Invoker): Promise<void>
 }
 
 /** Real time: whoever steps the clock does not mean to cut off what runs. */
-async function settled(invoker: Invoker, limitMs: number): Promise<void> {
+async function settled(listeners: Listeners, invoker: Invoker, limitMs: number): Promise<void> {
   const { promise: late, resolve } = Promise.withResolvers<void>()
   const timer = setTimeout(resolve, limitMs)
-  await Promise.race([invoker.idle(), late])
+  await Promise.race([listeners.idle(), late])
   clearTimeout(timer)
   if (invoker.running > 0) {
     invoker.log(

@@ -76,8 +76,15 @@ export class Listeners implements AsyncDisposable {
     }
   }
 
+  /** Resolves once no invocation runs and no timer is due. */
+  async idle(): Promise<void> {
+    const { invoker } = this.#options
+    const busy = () => [...this.#timers.values()].flatMap((timer) => timer.busy ?? [])
+    while (invoker.running > 0 || busy().length > 0) await Promise.all([invoker.idle(), ...busy()])
+  }
+
   state(): object {
-    const timers = [...this.#timers].map(([name, { nextMs }]) => [
+    const timers = [...this.#timers.values()].map(({ name, nextMs }) => [
       name,
       nextMs === undefined ? null : new Date(nextMs).toISOString(),
     ])

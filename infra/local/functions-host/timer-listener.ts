@@ -29,12 +29,16 @@ export class TimerListener implements Disposable {
   #monitored = false
   #disarm: Disarm | undefined
   #stopped = false
-  #turn: Promise<unknown> = Promise.resolve()
+  #turn: Promise<void> | undefined
 
   /** Throws when the schedule cannot be read. */
   constructor(options: TimerOptions) {
     this.#options = options
     this.#schedule = readSchedule(options.trigger.schedule)
+  }
+
+  get name(): string {
+    return this.#options.fn.name
   }
 
   /** Milliseconds since the epoch; undefined before the start, after the stop, or when never again. */
@@ -60,6 +64,11 @@ export class TimerListener implements Disposable {
     return this.#queue(() => this.#invoke(isPastDue))
   }
 
+  /** Resolves when the runs that stand in the line are over; undefined when none does. */
+  get busy(): Promise<void> | undefined {
+    return this.#turn
+  }
+
   [Symbol.dispose](): void {
     this.#stopped = true
     this.#disarm?.()
@@ -67,14 +76,16 @@ export class TimerListener implements Disposable {
 
   #arm(): void {
     if (this.#stopped || !this.#status) return
-    this.#disarm = this.#options.clock.at(this.#status.next, () => this.#launch(false))
+    const { clock } = this.#options
+    if (this.#status.next <= clock.now()) this.#launch(false)
+    else this.#disarm = clock.at(this.#status.next, () => this.#launch(false))
   }
 
   #launch(isPastDue: boolean): void {
-    this.#queue(() => this.#runDue(isPastDue)).then(
-      () => this.#arm(),
-      (error: unknown) => this.#options.problem(String(error)),
-    )
+    this.#queue(async () => {
+      await this.#runDue(isPastDue)
+      this.#arm()
+    }).catch((error: unknown) => this.#options.problem(String(error)))
   }
 
   /** A time that passed during the run is made up for once, at once: the next one is counted from this run's start. */
@@ -96,9 +107,19 @@ export class TimerListener implements Disposable {
     })
   }
 
+  /** Starts at once when nothing runs, so that a step of the clock has begun what it made due. */
   #queue<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(work)
-    this.#turn = result.catch(() => undefined)
+    const result = this.#turn ? this.#turn.then(work) : work()
+    const turn = result.then(nothing, nothing)
+    this.#turn = turn
+    void this.#forget(turn)
     return result
   }
+
+  async #forget(turn: Promise<void>): Promise<void> {
+    await turn
+    if (this.#turn === turn) this.#turn = undefined
+  }
 }
+
+function nothing(): void {}

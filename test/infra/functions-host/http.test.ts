@@ -2,33 +2,13 @@ import { once } from 'node:events'
 import { request as httpRequest } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
-import {
-  startFunctionsHost,
-  type FunctionsHostOptions,
-} from '../../../infra/local/functions-host/functions-host.ts'
-import type { LogEntry } from '../../../infra/local/functions-host/log.ts'
+import { startFixture } from './start.ts'
 
-const root = new URL('fixtures/http', import.meta.url).pathname
-
-async function startFixture(options: Partial<FunctionsHostOptions> = {}) {
-  const lines: LogEntry[] = []
-  const host = await startFunctionsHost({
-    root,
+const start = (options = {}) =>
+  startFixture('http', {
     settings: { 'AzureWebJobs.off.Disabled': 'true', FIXTURE_WORD: 'given' },
-    functionKey: 'the-function-key',
-    masterKey: 'the-master-key',
-    log: (line) => lines.push(line),
     ...options,
   })
-  const origin = host.settings['FUNCTIONS_URL'] ?? ''
-  return {
-    ...host,
-    lines,
-    origin,
-    call: (path: string, init?: RequestInit) => fetch(`${origin}${path}`, init),
-    [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
-  }
-}
 
 /** Sends what fetch would not: headers twice, a body of unknown length, a body with GET. */
 async function rawCall(url: string, options: { method: string; headers: string[]; body?: string }) {
@@ -40,7 +20,7 @@ async function rawCall(url: string, options: { method: string; headers: string[]
 }
 
 test('a function sees method, decoded parameters, the query as a dictionary and raw bytes', async () => {
-  await using host = await startFixture()
+  await using host = await start()
   const answer = await host.call('/ECHO/a%20b%2Fc/x/y%20z?q=1&q=2&Other=%26&q=', {
     method: 'POST',
     body: Buffer.from([0, 255, 10]),
@@ -60,7 +40,7 @@ test('a function sees method, decoded parameters, the query as a dictionary and 
 })
 
 test('repeated headers come as one value; a body without a length and a body of GET do not come', async () => {
-  await using host = await startFixture()
+  await using host = await start()
   const url = `${host.origin}/echo/1/2`
   const headers = ['Host', 'example.test', 'X-Tenant', 'a', 'x-tenant', 'b', 'x-empty', '']
   const chunked = await rawCall(url, {
@@ -91,13 +71,13 @@ test.for([
   ['PUT', '/items/new', 'change'],
   ['POST', '/plain', 'plain'],
 ] as const)('%s %s is answered by %s', async ([method, path, name]) => {
-  await using host = await startFixture()
+  await using host = await start()
   const answer = await host.call(path, { method })
   expect(await answer.json()).toMatchObject({ function: name, method })
 })
 
 test('another path is 404, another method 405 with Allow, a disabled function 404', async () => {
-  await using host = await startFixture()
+  await using host = await start()
   const statusOf = async (path: string, method = 'GET') =>
     (await host.call(path, { method })).status
   expect(await statusOf('/nowhere')).toBe(404)
@@ -118,14 +98,14 @@ test.for([
   ['/owner', { 'x-functions-key': 'the-master-key' }, 200],
   ['/nothing', {}, 204],
 ] as const)('%s with %o is answered %i', async ([path, headers, status]) => {
-  await using host = await startFixture()
+  await using host = await start()
   const answer = await host.call(path, { headers })
   expect(answer.status).toBe(status)
   expect(await answer.text()).toBe(status === 200 ? 'in' : '')
 })
 
 test('status, headers, cookies and bytes of the answer go out as the function gave them', async () => {
-  await using host = await startFixture()
+  await using host = await start()
   const answer = await host.call('/cookies')
   expect([answer.status, answer.headers.get('content-type'), answer.headers.get('x-own')]).toEqual([
     201,
@@ -143,7 +123,7 @@ test('status, headers, cookies and bytes of the answer go out as the function ga
 })
 
 test('a failure is 500 and says nothing; the log tells what happened', async () => {
-  await using host = await startFixture()
+  await using host = await start()
   const thrown = await host.call('/throws')
   expect([thrown.status, await thrown.text()]).toEqual([500, ''])
   expect((await host.call('/text')).status).toBe(500)
@@ -154,7 +134,7 @@ test('a failure is 500 and says nothing; the log tells what happened', async () 
 })
 
 test('log lines carry level, category and invocation, and logLevel of host.json holds', async () => {
-  await using host = await startFixture()
+  await using host = await start()
   const invocationId = await (await host.call('/logs')).text()
   const own = host.lines.filter(({ category }) => category === 'Function.logs.User')
   expect(own).toEqual([
@@ -171,7 +151,7 @@ test('log lines carry level, category and invocation, and logLevel of host.json 
 })
 
 test('a function that outlasts functionTimeout is given up and answered 500', async () => {
-  await using host = await startFixture({
+  await using host = await start({
     settings: { AzureFunctionsJobHost__functionTimeout: '00:00:00.050' },
     shutdownTimeoutMs: 1,
   })
@@ -181,14 +161,14 @@ test('a function that outlasts functionTimeout is given up and answered 500', as
 
 test('settings are in process.env while the host runs, and only then', async () => {
   for (const word of ['first', 'second']) {
-    await using host = await startFixture({ settings: { FIXTURE_WORD: word } })
+    await using host = await start({ settings: { FIXTURE_WORD: word } })
     expect(await (await host.call('/setting')).text()).toBe(word)
   }
   expect(process.env['FIXTURE_WORD']).toBeUndefined()
 })
 
 test('planned faults strike the functions too: a lost answer has its effect', async () => {
-  await using host = await startFixture()
+  await using host = await start()
   host.control.fail({ operation: '^POST /plain$', connection: 'lose-answer' })
   await expect(host.call('/plain', { method: 'POST' })).rejects.toThrow()
   expect(host.control.invocations()['plain']?.succeeded).toBe(1)
