@@ -14,8 +14,11 @@ function ofArrays(
   )
 }
 
-/** A wanted object is found in part when each of its properties is there, deeper ones in part as well. */
+/** A wanted object is found in part when each of its properties is there, those of deeper objects in part as well. */
 function holds(item: unknown, wanted: unknown): boolean {
+  if (Array.isArray(item) && Array.isArray(wanted)) {
+    return item.length === wanted.length && item.every((one, at) => holds(one, wanted[at]))
+  }
   if (!isObject(item) || !isObject(wanted)) return equals(item, wanted)
   return Object.keys(wanted).every(
     (name) => Object.hasOwn(item, name) && holds(item[name], wanted[name]),

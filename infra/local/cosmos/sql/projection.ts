@@ -10,7 +10,13 @@ export function compileProjection(query: Query, scope: Scope, slots: readonly nu
   if (selection.kind === 'value') return compileExpression(selection.value, scope)
   if (selection.kind === 'list') return compileList(selection.items, scope)
   const [slot] = slots
-  if (slot === undefined || slots.length > 1) {
+  if (slot === undefined) {
+    throw new SqlError("'SELECT *' is not valid if FROM clause is omitted.", {
+      code: 'SC2102',
+      ...selection.span,
+    })
+  }
+  if (slots.length > 1) {
     throw new SqlError("'SELECT *' is only valid with a single input set.", {
       code: 'SC2102',
       ...selection.span,

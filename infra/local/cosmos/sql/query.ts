@@ -15,7 +15,7 @@ export type Parameters = ReadonlyMap<string, unknown>
 export type ExecuteOptions = Partial<Environment>
 
 export interface OrderPath {
-  /** Keys from the document's root; empty for the document itself. */
+  /** Keys from the document's root; empty for the document itself. A key given by a parameter stands as its name. */
   readonly path: readonly string[]
   readonly descending: boolean
 }

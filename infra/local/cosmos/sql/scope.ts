@@ -67,14 +67,24 @@ export function parameterIndex(program: Program, name: string): number {
   return known === -1 ? program.parameters.push(name) - 1 : known
 }
 
-/** `c.a['b'][0]` as its root name and keys; nothing else is a path. */
-export function pathOf(
-  expression: Expression,
-): { readonly root: string; readonly keys: readonly (string | number)[] } | undefined {
-  if (expression.kind === 'name') return { root: expression.name, keys: [] }
-  if (expression.kind !== 'member' || expression.key.kind !== 'literal') return undefined
-  const { value } = expression.key
+/** A property path below a name. A key is the text of a constant or the name of a parameter. */
+export interface Path {
+  readonly root: string
+  readonly keys: readonly (string | number)[]
+  /** Whether all keys are constants. */
+  readonly fixed: boolean
+}
+
+/** `c.a['b'][0][@key]` as its root name and keys; nothing else is a path. */
+export function pathOf(expression: Expression): Path | undefined {
+  if (expression.kind === 'name') return { root: expression.name, keys: [], fixed: true }
+  if (expression.kind !== 'member') return undefined
   const of = pathOf(expression.of)
-  if (of === undefined || (typeof value !== 'string' && typeof value !== 'number')) return undefined
-  return { root: of.root, keys: [...of.keys, value] }
+  const { key } = expression
+  if (of === undefined) return undefined
+  if (key.kind === 'parameter') return { ...of, keys: [...of.keys, key.name], fixed: false }
+  if (key.kind !== 'literal') return undefined
+  const { value } = key
+  if (typeof value !== 'string' && typeof value !== 'number') return undefined
+  return { ...of, keys: [...of.keys, value] }
 }

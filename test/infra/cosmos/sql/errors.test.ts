@@ -34,6 +34,7 @@ test.for<[string, string, number, RegExp]>([
   ['SELECT * FROM c WHERE COUNT(1) > 1', 'SC2102', 22, /aggregate COUNT/],
   ['SELECT COUNT(SUM(c.a)) FROM c', 'SC2102', 13, /aggregate SUM/],
   ['SELECT * FROM c JOIN l IN c.lines', 'SC2102', 7, /single input set/],
+  ['SELECT *', 'SC2102', 7, /FROM clause is omitted/],
   ['SELECT c.a, COUNT(1) FROM c', 'SC2102', 7, /'c' is invalid in the select list/],
   ['SELECT c.a FROM c GROUP BY c.b', 'SC2102', 7, /'c' is invalid in the select list/],
   ['SELECT c.a FROM c GROUP BY c.a ORDER BY c.a', 'SC2102', 0, /ORDER BY/],

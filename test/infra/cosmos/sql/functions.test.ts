@@ -134,6 +134,8 @@ const TABLES: Readonly<Record<string, Rows>> = {
     ['ARRAY_CONTAINS([{a: 1, b: 2}], {a: 1}, true)', true],
     ['ARRAY_CONTAINS([{a: {b: 1, c: 2}}], {a: {b: 1}}, true)', true],
     ['ARRAY_CONTAINS([{a: 1, b: 2}], {a: 2}, true)', false],
+    ['ARRAY_CONTAINS([[{a: 1, b: 2}]], [{a: 1}], true)', true],
+    ['ARRAY_CONTAINS([[1, 2]], [1], true)', false],
     ['ARRAY_CONTAINS("ab", "b")', undefined],
     ['ARRAY_CONTAINS_ANY([1, 2], 3, 2)', true],
     ['ARRAY_CONTAINS_ANY([1, 2], 3)', false],

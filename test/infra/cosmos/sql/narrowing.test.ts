@@ -9,6 +9,7 @@ const PARAMETERS = new Map<string, unknown>([
   ['@id', '1'],
   ['@ids', ['1', '2']],
   ['@n', 5],
+  ['@key', 'id'],
 ])
 
 describe('ids that a filter asks for', () => {
@@ -28,6 +29,7 @@ describe('ids that a filter asks for', () => {
     ['c.id != "1"', undefined],
     ['c.id = c.other', undefined],
     ['c.nested.id = "1"', undefined],
+    ['c[@key] = "1"', undefined],
     ['ARRAY_CONTAINS(c.ids, c.id)', undefined],
     ['EXISTS(SELECT VALUE c FROM c WHERE c.id = "1")', undefined],
   ])('WHERE %s', ([where, ids]) => {

@@ -229,6 +229,12 @@ describe('ORDER BY', () => {
     )
   })
 
+  test('a key of a path may be a parameter', () => {
+    const parameters = { '@key': 'total' }
+    const query = 'SELECT VALUE c.id FROM c WHERE c.id < "4" ORDER BY c[@key] DESC'
+    expect(run(query, { documents: ORDERS, parameters })).toEqual(['2', '3', '1'])
+  })
+
   test('says its paths for the composite index check', () => {
     expect(compileQuery('SELECT * FROM c ORDER BY c.a.b DESC, c["x y"]').orderBy).toEqual([
       { path: ['a', 'b'], descending: true },
