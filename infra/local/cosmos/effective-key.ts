@@ -45,7 +45,7 @@ const C1 = 0x87c3_7b91_1142_53d5n
 const C2 = 0x4cf5_ad43_2745_937fn
 const BLOCK = 16
 
-/** MurmurHash3_x64_128 with seed 0 (Austin Appleby, public domain); the two halves big-endian. */
+/** MurmurHash3_x64_128 with seed 0 (Austin Appleby, public domain); the two halves little-endian. */
 function murmur128(data: Buffer): Buffer {
   let [h1, h2] = [0n, 0n]
   const tailStart = data.length - (data.length % BLOCK)
@@ -69,8 +69,8 @@ function murmur128(data: Buffer): Buffer {
   h1 = (h1 + h2) & MASK
   h2 = (h2 + h1) & MASK
   const digest = Buffer.alloc(BLOCK)
-  digest.writeBigUInt64BE(h1, 0)
-  digest.writeBigUInt64BE(h2, 8)
+  digest.writeBigUInt64LE(h1, 0)
+  digest.writeBigUInt64LE(h2, 8)
   return digest
 }
 

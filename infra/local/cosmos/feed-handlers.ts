@@ -1,5 +1,5 @@
 import type { Answer } from './answer.ts'
-import { METADATA_CHARGE, queryCharge } from './charge.ts'
+import { queryCharge } from './charge.ts'
 import { feedEtag, feedPosition, readChanges } from './change-feed.ts'
 import type { Container, Partition } from './container.ts'
 import { effectiveKey } from './effective-key.ts'
