@@ -1,0 +1,117 @@
+import { CosmosClient } from '@azure/cosmos'
+import { ManagedIdentityCredential } from '@azure/identity'
+import { SecretClient } from '@azure/keyvault-secrets'
+import topology from '../../src/topology.json' with { type: 'json' }
+import { trustAuthority } from './tls.ts'
+import type { Stack } from './stack.ts'
+
+/** Who the demo is about: one tenant with one ServiceNow instance, whose incidents are pulled. */
+export const demo = {
+  tenantId: 'demo',
+  connectionId: 'conn-servicenow',
+  credentialId: 'cred-servicenow',
+  taskId: 'task-incidents',
+  entityType: 'incident',
+  integrationId: 'servicenow',
+} as const
+
+const EVERY_TEN_SECONDS = '*/10 * * * * *'
+
+/** Stores the demo's connection, credential and task, as the management API would, and its secret in the vault. */
+export async function seedDemo(stack: Stack): Promise<void> {
+  const { tenantId, connectionId, credentialId, taskId, entityType, integrationId } = demo
+  await storeSecret(stack, `credential-${credentialId}`, {
+    kind: 'refresh_token',
+    refreshToken: stack.serviceNow.control.issueRefreshToken(),
+  })
+  const shared = { tenantId, integrationId }
+  await storeDocuments(stack, {
+    connections: {
+      id: connectionId,
+      ...shared,
+      label: 'ServiceNow (local)',
+      config: { instanceUrl: stack.settings['SERVICENOW_URL'] },
+      credentialId,
+    },
+    credentials: {
+      id: credentialId,
+      ...shared,
+      type: 'oauth2',
+      expiryTime: null,
+      enabled: true,
+      needsReauth: false,
+      refreshCount: 0,
+    },
+    tasks: {
+      id: taskId,
+      ...shared,
+      connectionId,
+      entityType,
+      syncMode: 'pull',
+      priority: 'normal',
+      status: 'pending',
+      enabled: true,
+      type: 'scheduled',
+      schedule: EVERY_TEN_SECONDS,
+      nextScheduled: null,
+      claim: null,
+    },
+  })
+}
+
+async function storeDocuments(
+  stack: Stack,
+  documents: Partial<Record<keyof typeof topology.containers, object>>,
+): Promise<void> {
+  using client = cosmosClient(stack)
+  const database = client.database(topology.database)
+  for (const [key, { name }] of Object.entries(topology.containers)) {
+    const document = new Map(Object.entries(documents)).get(key)
+    if (document) await database.container(name).items.upsert(document)
+  }
+}
+
+/** The vault's own way in: a managed identity, over TLS. */
+async function storeSecret({ settings }: Stack, name: string, value: object): Promise<void> {
+  const { KEY_VAULT_URL = '', NODE_EXTRA_CA_CERTS = '' } = settings
+  using _trust = trustAuthority(NODE_EXTRA_CA_CERTS)
+  process.env['IDENTITY_ENDPOINT'] = settings['IDENTITY_ENDPOINT']
+  process.env['IDENTITY_HEADER'] = settings['IDENTITY_HEADER']
+  const client = new SecretClient(KEY_VAULT_URL, new ManagedIdentityCredential(), {
+    disableChallengeResourceVerification: true,
+  })
+  await client.setSecret(name, JSON.stringify(value))
+}
+
+export interface Counts {
+  readonly records: number
+  readonly links: number
+  readonly parked: number
+}
+
+/** Asks the store how much of the demo is in it. */
+export async function countStored(stack: Stack): Promise<Counts> {
+  using client = cosmosClient(stack)
+  const database = client.database(topology.database)
+  const count = async (container: string, where: string, partitionKey: string[]) => {
+    const query = `SELECT VALUE COUNT(1) FROM c ${where}`
+    const found = await database
+      .container(container)
+      .items.query<number>(query, { partitionKey })
+      .fetchAll()
+    return found.resources[0] ?? 0
+  }
+  const shards = topology.containers.shards.name
+  const partition = [demo.tenantId, demo.entityType]
+  return {
+    records: await count(shards, "WHERE c.kind = 'record'", partition),
+    links: await count(shards, "WHERE c.kind = 'link'", partition),
+    parked: await count(topology.containers.parked.name, '', [demo.tenantId]),
+  }
+}
+
+export function cosmosClient({ settings }: Stack): CosmosClient & Disposable {
+  const { COSMOS_ENDPOINT: endpoint = '', COSMOS_KEY: key = '' } = settings
+  const client = new CosmosClient({ endpoint, key })
+  return Object.assign(client, { [Symbol.dispose]: () => client.dispose() })
+}

@@ -1,0 +1,64 @@
+import { randomBytes } from 'node:crypto'
+import path from 'node:path'
+import { serveControl } from './control-server.ts'
+import { startCosmos } from './cosmos/cosmos.ts'
+import type { Emulator } from './emulator.ts'
+import { startIdentity } from './identity/identity.ts'
+import { startKeyVault } from './key-vault/key-vault.ts'
+import { startIssuer } from './oauth/issuer.ts'
+import { startSignalR } from './realtime/signalr.ts'
+import { startWebPubSub } from './realtime/web-pubsub.ts'
+import { startServiceBus } from './service-bus/service-bus.ts'
+import { startServiceNow, type ServiceNowOptions } from './vendors/servicenow.ts'
+
+export interface StackOptions {
+  readonly serviceNow?: ServiceNowOptions
+  /** Keeps documents and secrets in this folder, so that the next stack finds them. */
+  readonly dataFolder?: string
+  /** Added to and instead of what the emulators say. */
+  readonly settings?: Readonly<Record<string, string>>
+}
+
+export type Stack = Awaited<ReturnType<typeof startStack>>
+
+const random = () => randomBytes(24).toString('base64url')
+
+/** The whole cloud on 127.0.0.1, with the settings that the functions need to find it. */
+export async function startStack(options: StackOptions = {}) {
+  await using starting = new AsyncDisposableStack()
+  const file = (name: string) =>
+    options.dataFolder === undefined ? {} : { file: path.join(options.dataFolder, name) }
+  const use = <E extends Emulator>(emulator: E) => starting.use(emulator)
+  const cosmos = use(await startCosmos(file('cosmos.sqlite')))
+  const serviceBus = use(await startServiceBus())
+  const identity = use(await startIdentity())
+  const keyVault = use(
+    await startKeyVault({ verify: identity.verify, ...file('key-vault.sqlite') }),
+  )
+  const webPubSub = use(await startWebPubSub())
+  const signalR = use(await startSignalR())
+  const issuer = use(await startIssuer())
+  const serviceNow = use(await startServiceNow(options.serviceNow))
+  const emulators = [cosmos, serviceBus, identity, keyVault, webPubSub, signalR, issuer, serviceNow]
+  const control = starting.use(await serveControl(emulators))
+  const resources = starting.move()
+  return {
+    cosmos,
+    serviceBus,
+    keyVault,
+    webPubSub,
+    signalR,
+    issuer,
+    serviceNow,
+    emulators,
+    settings: {
+      ...Object.assign({}, ...emulators.map(({ settings }) => settings)),
+      WEBHOOK_SECRET: random(),
+      FUNCTIONS_KEY: random(),
+      FUNCTIONS_MASTER_KEY: random(),
+      LOCAL_CONTROL_URL: control.origin,
+      ...options.settings,
+    } as Readonly<Record<string, string>>, // each emulator's settings are texts
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  }
+}
