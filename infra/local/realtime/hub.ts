@@ -36,7 +36,7 @@ export function hubNamed<M extends Member>(hubs: Map<string, Hub<M>>, name: stri
 export function enter<M extends Member>(hub: Hub<M>, member: M, nowMs: number): void {
   hub.members.set(member.id, member)
   for (const [group, untilMs] of hub.memberships.get(member.userId ?? '') ?? []) {
-    if (nowMs <= untilMs) member.groups.add(group)
+    if (nowMs < untilMs) member.groups.add(group)
   }
 }
 
@@ -84,6 +84,6 @@ export function isUserInGroup<M extends Member>(
   { user, group, nowMs }: { user: string; group: string; nowMs: number },
 ): boolean {
   const untilMs = hub.memberships.get(user)?.get(group)
-  if (untilMs !== undefined && nowMs <= untilMs) return true
+  if (untilMs !== undefined && nowMs < untilMs) return true
   return audience(hub, { user }).some(({ groups }) => groups.has(group))
 }

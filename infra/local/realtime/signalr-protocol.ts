@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { parseJson } from './json.ts'
 
 /** Ends every frame of the JSON hub protocol (aspnetcore, docs/specs/HubProtocol.md). */
 const RECORD_SEPARATOR = '\u001e'
@@ -55,12 +56,4 @@ function refuse(error: string): HandshakeVerdict {
 
 function encode(message: object): string {
   return JSON.stringify(message) + RECORD_SEPARATOR
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { VirtualClock } from '../clock.ts'
-import type { LocalRequest, LocalResponse } from '../http-server.ts'
+import type { LocalResponse } from '../http-server.ts'
 import {
   addUser,
   audience,
@@ -11,6 +11,7 @@ import {
   type Member,
   type Target,
 } from './hub.ts'
+import { parseJson } from './json.ts'
 import { failure, route, type Call, type CallTo, type Route } from './routes.ts'
 import type { SignalRClients } from './signalr-clients.ts'
 import { invocation } from './signalr-protocol.ts'
@@ -49,7 +50,7 @@ export function signalRRoutes({ hubs, clock, accessKey, clients }: SignalRApi): 
   const present = (path: HubPath) => audience(hubOf(path), path)
 
   function send({ request, path, query }: Call<HubPath>): LocalResponse {
-    const message = messageShape.safeParse(parseJson(request))
+    const message = messageShape.safeParse(parseJson(request.body))
     if (!message.success) return failure(400, 'BadRequest', z.prettifyError(message.error))
     const excluded = query.getAll('excluded')
     const members = present(path).filter(({ id }) => !excluded.includes(id))
@@ -76,8 +77,7 @@ export function signalRRoutes({ hubs, clock, accessKey, clients }: SignalRApi): 
       const seconds = Number(query.get('ttl') ?? DEFAULT_MEMBERSHIP_SECONDS)
       if (!Number.isInteger(seconds) || seconds < 0)
         return failure(400, 'BadRequest', 'ttl is a whole number of seconds, at least 0')
-      const untilMs = seconds === 0 ? -Infinity : clock.now() + seconds * 1_000
-      addUser(hubOf(path), { ...path, untilMs })
+      addUser(hubOf(path), { ...path, untilMs: clock.now() + seconds * 1_000 })
       return done
     }
   }
@@ -175,11 +175,3 @@ export function signalRRoutes({ hubs, clock, accessKey, clients }: SignalRApi): 
 
 const GROUP_CONNECTION = '/{hub}/groups/{group}/connections/{connection}'
 const CONNECTION_GROUPS = '/api/hubs/{hub}/connections/{connection}/groups'
-
-function parseJson({ body }: LocalRequest): unknown {
-  try {
-    return JSON.parse(body.toString())
-  } catch {
-    return undefined
-  }
-}

@@ -1,5 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
+import { parseJson } from './json.ts'
 
 const claimsShape = z.looseObject({
   aud: z.union([z.string(), z.array(z.string())]),
@@ -86,11 +87,7 @@ function algorithmOf(header: string): unknown {
 }
 
 function decode(part: string): unknown {
-  try {
-    return JSON.parse(Buffer.from(part, 'base64url').toString())
-  } catch {
-    return undefined
-  }
+  return parseJson(Buffer.from(part, 'base64url'))
 }
 
 /** Clients escape the same URL differently, so URLs are compared unescaped, in lower case, with no slash at the end. */

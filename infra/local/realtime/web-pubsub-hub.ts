@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { audience, leave, type Hub } from './hub.ts'
+import { parseJson } from './json.ts'
 import {
   acknowledge,
   isRepeated,
@@ -50,11 +51,7 @@ export type ClientRequest = z.infer<typeof requestShape>
 
 /** Reads a client's frame; `undefined` when it is not one of the subprotocol. */
 export function parseRequest(frame: string): ClientRequest | undefined {
-  try {
-    return requestShape.safeParse(JSON.parse(frame)).data
-  } catch {
-    return undefined
-  }
+  return requestShape.safeParse(parseJson(frame)).data
 }
 
 /** The first frame of a session, and again after each recovery. */

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { VirtualClock } from '../clock.ts'
 import type { LocalRequest, LocalResponse } from '../http-server.ts'
 import { audience, hubNamed, removeUser, type Hub, type Target } from './hub.ts'
+import { parseJson } from './json.ts'
 import { parseFilter, type Filter } from './odata-filter.ts'
 import { failure, route, type Call, type CallTo, type Route } from './routes.ts'
 import { signToken } from './tokens.ts'
@@ -239,14 +240,6 @@ function payloadOf({ headers, body }: LocalRequest): Payload | undefined {
       return { dataType: 'binary', data: body.toString('base64') }
     default:
       return undefined
-  }
-}
-
-function parseJson(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString())
-  } catch {
-    return undefined
   }
 }
 
