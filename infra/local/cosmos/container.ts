@@ -145,6 +145,16 @@ export function purgeExpired(container: Container, nowMs: number): void {
   }
 }
 
+/** Puts items back that were kept, or whose expiry was counted anew. */
+export function restoreItems(container: Container, items: readonly Item[]): void {
+  for (const item of items.toSorted((a, b) => a.sequence - b.sequence)) {
+    attach(container, item)
+    for (const text of uniqueTexts(container, item)) container.uniqueClaims.set(text, item.sequence)
+    if (item.expiresMs !== undefined) container.expiry.push(item.expiresMs, item)
+  }
+  container.log = items.toSorted((a, b) => a.lsn - b.lsn)
+}
+
 /** Does all of it or, when `work` answers false or throws, nothing. */
 export function transact(container: Container, work: () => boolean): void {
   const noted = container.journal?.length ?? 0

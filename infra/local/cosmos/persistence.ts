@@ -1,6 +1,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import {
   createContainer,
+  restoreItems,
   type Container,
   type ContainerDefinition,
   type Item,
@@ -8,7 +9,7 @@ import {
 } from './container.ts'
 import type { JsonObject } from './json.ts'
 import { keyOf, keyText } from './partition-key.ts'
-import { restoreItems, type Store } from './store.ts'
+import type { Store } from './store.ts'
 import { expiryOf } from './time-to-live.ts'
 
 /** A file that holds what the emulator has answered for. */

@@ -1,9 +1,9 @@
 import {
   createContainer,
   purgeExpired,
+  restoreItems,
   type Container,
   type ContainerDefinition,
-  type Item,
   type ItemChange,
 } from './container.ts'
 import { checkId } from './definitions.ts'
@@ -116,17 +116,6 @@ export function findContainer(database: Database, name: string): Container | und
   return (
     database.containers.get(name) ?? findBy(database.containers.values(), ({ rid }) => rid === name)
   )
-}
-
-/** Puts items back that were kept, in the order of their writes. */
-export function restoreItems(container: Container, items: readonly Item[]): void {
-  for (const item of items.toSorted((a, b) => a.sequence - b.sequence)) {
-    container.partitions.set(item.partition.text, item.partition)
-    item.partition.items.set(item.id, item)
-    container.items.set(item.sequence, item)
-    if (item.expiresMs !== undefined) container.expiry.push(item.expiresMs, item)
-  }
-  container.log = items.toSorted((a, b) => a.lsn - b.lsn)
 }
 
 export function purgeStore(store: Store, nowMs: number): void {

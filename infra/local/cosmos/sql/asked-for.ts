@@ -18,9 +18,7 @@ interface Demand {
 export function compileAskedFor(query: Query): AskedFor {
   const [source] = query.sources
   const fromContainer =
-    source?.kind === 'path' && source.keys.length === 0 && !source.iterate
-      ? (source.alias ?? source.root)
-      : undefined
+    source?.kind === 'path' && source.keys.length === 0 ? (source.alias ?? source.root) : undefined
   const demands =
     fromContainer === undefined || query.where === undefined
       ? []
