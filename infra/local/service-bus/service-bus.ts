@@ -1,5 +1,6 @@
 import { Control } from '../control.ts'
 import type { Emulator, EmulatorOptions } from '../emulator.ts'
+import { serveAdmin } from './admin/server.ts'
 import { serveAmqp } from './amqp/server.ts'
 import { Broker } from './broker.ts'
 import {
@@ -42,13 +43,18 @@ export async function startServiceBus(options: ServiceBusOptions = {}): Promise<
     port: options.port ?? 0,
     maxMessageBytes: options.maxMessageBytes ?? MAX_MESSAGE_BYTES,
   })
+  const admin = await serveAdmin({ ...shared, port: options.adminPort ?? 0 })
   const connectionString = (port: number) =>
     `Endpoint=sb://127.0.0.1:${port};SharedAccessKeyName=${sharedKey.name};SharedAccessKey=${sharedKey.key};UseDevelopmentEmulator=true;`
   return {
     name: 'servicebus',
-    settings: { SERVICE_BUS_CONNECTION_STRING: connectionString(amqp.port) },
+    settings: {
+      SERVICE_BUS_CONNECTION_STRING: connectionString(amqp.port),
+      SERVICE_BUS_ADMIN_CONNECTION_STRING: connectionString(admin.port),
+    },
     control,
     async [Symbol.asyncDispose]() {
+      await admin[Symbol.asyncDispose]()
       await amqp[Symbol.asyncDispose]()
       broker[Symbol.dispose]()
       control[Symbol.dispose]()
