@@ -48,7 +48,7 @@ export function bounded(signal: AbortSignal | undefined): AbortSignal {
 /** What to do about an answer that is not the one hoped for. */
 const remedies: Readonly<Record<number, string>> = {
   401: 'check that the connection string holds a current key of this very service',
-  403: 'give the identity the role that may call the data plane (see infra/modules)',
+  403: 'give the identity the role SignalR REST API Owner or Web PubSub Service Owner',
   404: 'check that the endpoint in the connection string is this kind of service',
   413: 'send less than 1 MB',
   429: 'give the service more units, it is over its quota',

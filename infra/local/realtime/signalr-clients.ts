@@ -10,13 +10,13 @@ import { serveSockets, textOf, type Admission, type Handshake } from './sockets.
 import { textsOf, tokenOf, verifyToken, type Claims, type Verdict } from './tokens.ts'
 
 /** Time between the service's pings. */
-export const KEEP_ALIVE_MS = 10_000
+const KEEP_ALIVE_MS = 10_000
 /** A client that says nothing for this long is taken for gone. */
-export const CLIENT_TIMEOUT_MS = 30_000
+const CLIENT_TIMEOUT_MS = 30_000
 /** Time from the WebSocket to the handshake request. */
-export const HANDSHAKE_TIMEOUT_MS = 15_000
+const HANDSHAKE_TIMEOUT_MS = 15_000
 /** Time from the negotiation to the WebSocket. */
-export const NEGOTIATION_LIFETIME_MS = 15_000
+const NEGOTIATION_LIFETIME_MS = 15_000
 
 export interface SignalRClientsOptions {
   readonly http: HttpServer

@@ -25,7 +25,7 @@ export interface SignalRApi {
 }
 
 /** How long a user stays in a group that was joined without `ttl`. */
-export const DEFAULT_MEMBERSHIP_SECONDS = 365 * 24 * 60 * 60
+const DEFAULT_MEMBERSHIP_SECONDS = 365 * 24 * 60 * 60
 const DEFAULT_TOKEN_MINUTES = 60
 
 const messageShape = z.object({

@@ -14,7 +14,7 @@ import {
 } from './web-pubsub-api.ts'
 import { roleFor, type Ability, type Session } from './web-pubsub-session.ts'
 
-export const MAX_PAGE_SIZE = 200
+const MAX_PAGE_SIZE = 200
 
 /** The operations on groups and permissions. */
 export function memberRoutes(api: WebPubSubApi): readonly Route[] {

@@ -16,7 +16,7 @@ import {
 import { expel, publish, type Payload } from './web-pubsub-hub.ts'
 import { memberRoutes } from './web-pubsub-members.ts'
 
-export const MAX_MESSAGE_TTL_SECONDS = 300
+const MAX_MESSAGE_TTL_SECONDS = 300
 const DEFAULT_TOKEN_MINUTES = 60
 const MINUTE_MS = 60_000
 

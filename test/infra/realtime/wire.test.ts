@@ -191,3 +191,33 @@ test('both run as one process of their own, with a control channel, until they a
   child.kill('SIGTERM')
   expect(await once(child, 'exit')).toEqual([0, null])
 })
+
+describe('a malformed REST call says what is wrong', () => {
+  const send = 'POST /api/hubs/h/:send'
+  const connection = 'connections/c'
+  test.for([
+    ['a media type that is none of three', `${send}?v`, 'application/xml', 415],
+    ['JSON that is none', `${send}?v`, 'application/json', 400],
+    ['too long a time to live', `${send}?v&messageTtlSeconds=301`, 'text/plain', 400],
+    ['no version', send, 'text/plain', 400],
+    ['no groups', 'POST /api/hubs/h/:addToGroups?v', 'application/json', 400],
+    ['an unknown permission', `PUT /api/hubs/h/permissions/dance/${connection}?v`, '', 400],
+    ['too long a page', 'GET /api/hubs/h/groups/g/connections?v&maxpagesize=201', '', 400],
+    ['a token for MQTT', 'POST /api/hubs/h/:generateToken?v&clientType=MQTT', '', 400],
+    ['a path that is badly escaped', 'HEAD /api/hubs/h/users/%?v', '', 400],
+    ['an unknown operation', 'POST /api/hubs/h/:dance?v', '', 404],
+  ] as const)('%s', async ([, call, type, status]) => {
+    await using hub = await webPubSub()
+    const { endpoint, accessKey } = partsOf(hub.connectionString)
+    const [method, path = ''] = call.split(' ')
+    const aud = 'https://webpubsub.azure.com'
+    const token = signToken({ aud, exp: Math.floor(Date.now() / 1_000) + 60 }, accessKey)
+    const answer = await fetch(endpoint + path.replace('?v', '?api-version=2024-12-01'), {
+      method: method ?? '',
+      headers: { authorization: `Bearer ${token}`, 'content-type': type },
+      ...(method === 'POST' ? { body: 'not JSON' } : {}),
+    })
+    expect(answer.status).toBe(status)
+    expect(answer.headers.get('x-ms-error-code')).toMatch(/^\w+$/)
+  })
+})
