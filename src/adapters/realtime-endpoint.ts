@@ -61,7 +61,7 @@ export function unavailable(
   failure: { readonly status?: number | undefined; readonly cause?: unknown },
 ): AppError {
   const { status, cause } = failure
-  const came = status === undefined ? 'did not answer' : `answered ${status}`
+  const came = status === undefined ? 'could not be reached' : `answered ${status}`
   const remedy =
     remedies[status ?? 0] ?? 'check that the service is running and reachable, then try again'
   return new AppError('realtime_unavailable', `${service} at ${endpoint} ${came}: ${remedy}`, {

@@ -25,6 +25,12 @@ interface Call {
   readonly signal?: AbortSignal | undefined
 }
 
+interface Answer {
+  readonly ok: boolean
+  readonly status: number
+  readonly text: string
+}
+
 /**
  * Azure SignalR in serverless mode by its REST API, which has no SDK for Node
  * (learn.microsoft.com/azure/azure-signalr/signalr-reference-data-plane-rest-api).
@@ -36,11 +42,11 @@ export function createSignalRRealtime(options: RealtimeOptions): Realtime {
   const hub = encodeURIComponent(options.hub)
   const clientUrl = `${endpoint}/client/?hub=${hub}`
 
-  async function call({ method, path, query, body, signal }: Call): Promise<Response> {
+  async function call({ method, path, query, body, signal }: Call): Promise<Answer> {
     const url = `${endpoint}/api/hubs/${hub}${path}`
     const search = new URLSearchParams({ ...query, 'api-version': API_VERSION })
     try {
-      return await fetch(`${url}?${search.toString()}`, {
+      const response = await fetch(`${url}?${search.toString()}`, {
         method,
         headers: {
           authorization: `Bearer ${await callToken(url)}`,
@@ -49,15 +55,16 @@ export function createSignalRRealtime(options: RealtimeOptions): Realtime {
         body: body ? JSON.stringify(body) : null,
         signal: bounded(signal),
       })
+      return { ok: response.ok, status: response.status, text: await response.text() }
     } catch (cause) {
       throw unavailable('SignalR', target, { cause })
     }
   }
 
-  async function succeed(request: Call): Promise<Response> {
-    const response = await call(request)
-    if (response.ok) return response
-    throw unavailable('SignalR', target, { status: response.status })
+  async function succeed(request: Call): Promise<string> {
+    const { ok, status, text } = await call(request)
+    if (ok) return text
+    throw unavailable('SignalR', target, { status })
   }
 
   /** The audience of a call is its URL without the query. */
@@ -71,8 +78,8 @@ export function createSignalRRealtime(options: RealtimeOptions): Realtime {
     if ('accessKey' in auth)
       return sign(auth.accessKey, { aud: clientUrl, minutes, nameid: userId })
     const query = { userId, minutesToExpire: String(minutes) }
-    const response = await succeed({ method: 'POST', path: '/:generateToken', query })
-    return tokenShape.parse(await response.json()).token
+    const answer = await succeed({ method: 'POST', path: '/:generateToken', query })
+    return tokenShape.parse(JSON.parse(answer)).token
   }
 
   return {

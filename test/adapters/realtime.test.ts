@@ -114,7 +114,9 @@ describe.for(services)('$service', (kind) => {
     await stopped[Symbol.asyncDispose]()
     const failure = {
       code: 'realtime_unavailable',
-      message: expect.stringMatching(/127\.0\.0\.1:\d+ did not answer: check that the service is/),
+      message: expect.stringMatching(
+        /127\.0\.0\.1:\d+ could not be reached: check that the service/,
+      ),
     }
     await expect(stopped.realtime.ping()).rejects.toMatchObject(failure)
     await expect(stopped.realtime.sendToGroup('g', {})).rejects.toMatchObject(failure)
