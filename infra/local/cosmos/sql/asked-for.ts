@@ -56,7 +56,7 @@ function demand(
   alias: string,
 ): Demand | undefined {
   const path = pathOf(property)
-  if (path?.root !== alias || !path.fixed || !options.every(isConstant)) return undefined
+  if (path?.root !== alias || !options.every(isConstant)) return undefined
   return {
     path: path.keys,
     values: (parameters) =>
@@ -67,7 +67,7 @@ function demand(
 function demandFromList(property: Expression, list: Expression, alias: string): Demand | undefined {
   if (list.kind === 'array') return demand(property, list.items, alias)
   const path = pathOf(property)
-  if (path?.root !== alias || !path.fixed || list.kind !== 'parameter') return undefined
+  if (path?.root !== alias || list.kind !== 'parameter') return undefined
   return {
     path: path.keys,
     values: (parameters) => {

@@ -1,7 +1,8 @@
 import type { Query } from './ast.ts'
 import { type AskedFor, compileAskedFor } from './asked-for.ts'
+import { documentPath } from './order.ts'
 import { parseCondition, parseQuery } from './parse-query.ts'
-import { type Environment, type Frame, type Program, pathOf, type Rows } from './scope.ts'
+import { type Environment, type Frame, type Program, type Rows } from './scope.ts'
 import { compileSelect } from './select.ts'
 import type { JsonObject } from './value.ts'
 
@@ -15,7 +16,7 @@ export type Parameters = ReadonlyMap<string, unknown>
 export type ExecuteOptions = Partial<Environment>
 
 export interface OrderPath {
-  /** Keys from the document's root; empty for the document itself. A key given by a parameter stands as its name. */
+  /** Keys from the document's root; empty for the document itself. */
   readonly path: readonly string[]
   readonly descending: boolean
 }
@@ -92,8 +93,8 @@ function frameOf(program: Program, { documents, parameters, options }: Execution
 }
 
 function orderPaths(query: Query): OrderPath[] {
-  return query.orderBy.flatMap(({ value, descending }) => {
-    const path = pathOf(value)
-    return path === undefined ? [] : [{ path: path.keys.map(String), descending }]
-  })
+  return query.orderBy.map((item) => ({
+    path: documentPath(item, query),
+    descending: item.descending,
+  }))
 }

@@ -67,24 +67,18 @@ export function parameterIndex(program: Program, name: string): number {
   return known === -1 ? program.parameters.push(name) - 1 : known
 }
 
-/** A property path below a name. A key is the text of a constant or the name of a parameter. */
+/** A property path below a name, all of its keys constants. */
 export interface Path {
   readonly root: string
   readonly keys: readonly (string | number)[]
-  /** Whether all keys are constants. */
-  readonly fixed: boolean
 }
 
-/** `c.a['b'][0][@key]` as its root name and keys; nothing else is a path. */
+/** `c.a['b'][0]` as its root name and keys; nothing else is a path. */
 export function pathOf(expression: Expression): Path | undefined {
-  if (expression.kind === 'name') return { root: expression.name, keys: [], fixed: true }
-  if (expression.kind !== 'member') return undefined
+  if (expression.kind === 'name') return { root: expression.name, keys: [] }
+  if (expression.kind !== 'member' || expression.key.kind !== 'literal') return undefined
+  const { value } = expression.key
   const of = pathOf(expression.of)
-  const { key } = expression
-  if (of === undefined) return undefined
-  if (key.kind === 'parameter') return { ...of, keys: [...of.keys, key.name], fixed: false }
-  if (key.kind !== 'literal') return undefined
-  const { value } = key
-  if (typeof value !== 'string' && typeof value !== 'number') return undefined
-  return { ...of, keys: [...of.keys, value] }
+  if (of === undefined || (typeof value !== 'string' && typeof value !== 'number')) return undefined
+  return { root: of.root, keys: [...of.keys, value] }
 }

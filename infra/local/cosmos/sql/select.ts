@@ -25,7 +25,7 @@ export function compileSelect(query: Query, outer: Scope | Program): Rows {
   const where = query.where ? compileExpression(query.where, scope) : undefined
   const aggregates: AggregateCall[] = []
   const project = compileProjection(query, { ...scope, aggregates }, slots)
-  const order = compileOrder(query.orderBy, scope, slots)
+  const order = compileOrder(query, scope, slots)
   const filtered = (frame: Frame, sink: Sink): boolean =>
     scan(frame, where === undefined ? sink : (row) => where(row) === true && sink(row))
   const bounds = compileBounds(query, scope)

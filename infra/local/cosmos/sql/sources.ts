@@ -44,14 +44,13 @@ interface Place {
 }
 
 function compileSource(source: Source, place: Place): { each: Each; alias: string | undefined } {
-  const { alias } = source
   if (source.kind === 'query') {
+    const { alias } = source
     const rows = place.scope.compileQuery(source.query, place.scope)
     const each: Each = (frame, take) => rows(frame).some((row) => take(row))
     return { each: source.iterate ? itemsOf(each) : each, alias }
   }
-  const implied = source.keys.at(-1) ?? source.root
-  const named = alias ?? (typeof implied === 'string' ? implied : undefined)
+  const named = aliasOf(source)
   const outer = findName(place.scope, source.root)
   if (outer === undefined) return { each: fromContainer(source, place), alias: named }
   const at = walk(source.keys, (frame) => frame.slots[outer])
@@ -60,6 +59,16 @@ function compileSource(source: Source, place: Place): { each: Each; alias: strin
     return value !== undefined && take(value)
   }
   return { each: source.iterate ? itemsOf(each) : each, alias: named }
+}
+
+/** The name that a path is bound to: the one given, or its own last part. */
+export function aliasOf({
+  alias,
+  keys,
+  root,
+}: Extract<Source, { kind: 'path' }>): string | undefined {
+  const implied = keys.at(-1) ?? root
+  return alias ?? (typeof implied === 'string' ? implied : undefined)
 }
 
 /** A name that nothing binds stands for the container, whatever the container is called. */

@@ -28,6 +28,7 @@ test.for<[string, string, number, RegExp]>([
   ['SELECT d.id FROM c', 'SC2001', 7, /'d' could not be resolved/],
   ['SELECT families.id FROM families f', 'SC2001', 7, /'families' could not be resolved/],
   ['SELECT * FROM c JOIN x IN d.items', 'SC2001', 21, /'d' could not be resolved/],
+  ['SELECT (SELECT VALUE d.id FROM d) FROM c', 'SC2001', 31, /'d' could not be resolved/],
   ['SELECT FOO(1)', 'SC2005', 7, /'FOO' is not a recognized built-in function name/],
   ['SELECT toString.constructor(1)', 'SC1001', 27, /near '\('/],
   ['SELECT ABS(1, 2)', 'SC2050', 7, /ABS function requires 1 argument/],
@@ -40,6 +41,9 @@ test.for<[string, string, number, RegExp]>([
   ['SELECT c.a FROM c GROUP BY c.a ORDER BY c.a', 'SC2102', 0, /ORDER BY/],
   ['SELECT TOP 1 * FROM c OFFSET 0 LIMIT 1', 'SC2102', 0, /TOP/],
   ['SELECT * FROM c ORDER BY c.a + 1', 'SC2102', 25, /document path/],
+  ['SELECT * FROM c ORDER BY c[@key]', 'SC2102', 25, /document path/],
+  ['SELECT l.n FROM c JOIN l IN c.lines ORDER BY l.n', 'SC2102', 45, /correlated/],
+  ['SELECT * FROM l IN c.lines ORDER BY l.n', 'SC2102', 36, /correlated/],
   ['SELECT * FROM c JOIN c IN c.items', 'SC2102', 21, /more than once/],
 ])('%s is refused with %s at %i', ([query, code, position, message]) => {
   const error = errorOf(query)
