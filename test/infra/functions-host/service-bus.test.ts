@@ -75,7 +75,7 @@ test('a throw abandons: delivered again at once, and dead-lettered after the las
   await all.host.control.finished('one', 1, 'succeeded')
   await all.host.control.finished('one', 4, 'failed')
   const counts = all.host.told('one').map(({ metadata }) => Object(metadata).deliveryCount)
-  expect(counts.sort()).toEqual([1, 1, 2, 2, 3])
+  expect(counts.sort((a, b) => a - b)).toEqual([1, 1, 2, 2, 3])
   await all.host[Symbol.asyncDispose]()
   const dead = await all.peek('one', 'deadLetter')
   expect(dead.map(({ messageId, deadLetterReason }) => [messageId, deadLetterReason])).toEqual([
