@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { headerOf } from './places.ts'
+import { headerOf, parseUrl } from './places.ts'
 import type { HttpSignatureScheme, WebhookRequest } from './scheme.ts'
 
 /** Header lines longer than this are not parsed. */
@@ -132,15 +132,15 @@ function cavageSignature(text: string): readonly HttpSignature[] {
 
 function componentValue(item: string, message: SignedMessage): string | undefined {
   const [, name = '', tail = ''] = /^"([^"]*)"(.*)$/.exec(item) ?? []
-  const url = URL.parse(message.url)
+  const url = parseUrl(message.url)
   if (name === '@query-param') {
     const wanted = parametersOf(tail)['name']
     const values = url?.searchParams.getAll(wanted ?? '') ?? []
-    return values.length === 1 ? encodeURIComponent(values[0] ?? '') : undefined
+    return values.length === 1 ? formEncode(values[0] ?? '') : undefined
   }
   if (tail !== '') return undefined
   if (!name.startsWith('@')) return headerLine(message, name)
-  if (url === null) return undefined
+  if (url === undefined) return undefined
   const derived: Readonly<Record<string, string>> = {
     '@method': message.method.toUpperCase(),
     '@target-uri': message.url,
@@ -153,6 +153,14 @@ function componentValue(item: string, message: SignedMessage): string | undefine
   return Object.hasOwn(derived, name) ? derived[name] : undefined
 }
 
+/** The form-urlencoded percent-encode set, blanks as %20 (RFC 9421 §2.2.8). */
+function formEncode(value: string): string {
+  return encodeURIComponent(value.toWellFormed()).replace(
+    /[!'()~]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
+}
+
 function cavageValue(
   name: string,
   message: SignedMessage,
@@ -161,8 +169,10 @@ function cavageValue(
   if (name === '(created)') return parameters['created']
   if (name === '(expires)') return parameters['expires']
   if (name !== '(request-target)') return headerLine(message, name)
-  const url = URL.parse(message.url)
-  return url === null ? undefined : `${message.method.toLowerCase()} ${url.pathname}${url.search}`
+  const url = parseUrl(message.url)
+  return url === undefined
+    ? undefined
+    : `${message.method.toLowerCase()} ${url.pathname}${url.search}`
 }
 
 function headerLine({ headers }: SignedMessage, name: string): string | undefined {

@@ -1,5 +1,5 @@
 import { parse, stringify } from 'node:querystring'
-import { queryOf } from './places.ts'
+import { parseForm, queryOf } from './places.ts'
 import type { SignedScheme, WebhookRequest } from './scheme.ts'
 
 export interface MessageValues {
@@ -64,7 +64,7 @@ export function renderMessage(
 function sortedForm(scheme: SignedScheme, { url, body }: MessageForm): string {
   const hashed = scheme.bodyHashQuery !== undefined && queryOf(url).has(scheme.bodyHashQuery)
   if (hashed) return ''
-  const fields = new URLSearchParams(body.toString('utf8'))
+  const fields = parseForm(body.toString('utf8'))
   const keys = [...new Set(fields.keys())].sort()
   return keys
     .flatMap((key) => [...new Set(fields.getAll(key))].sort().map((value) => `${key}${value}`))

@@ -46,10 +46,24 @@ export function parseJson(rawBody: Uint8Array): unknown {
   }
 }
 
+/** The URL's parts; undefined for what is none. */
+export function parseUrl(text: string): URL | undefined {
+  try {
+    return new URL(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** Form fields. Told apart from a query by hand, for URLSearchParams would swallow a leading `?`. */
+export function parseForm(text: string): URLSearchParams {
+  return new URLSearchParams(`&${text}`)
+}
+
 /** The query's parameters, also of a URL that only has a path. */
 export function queryOf(url: string): URLSearchParams {
   const start = url.indexOf('?')
-  return new URLSearchParams(start < 0 ? '' : url.slice(start + 1).split('#', 1)[0])
+  return parseForm(start < 0 ? '' : (url.slice(start + 1).split('#', 1)[0] ?? ''))
 }
 
 function read(place: Place, source: Source): readonly string[] {

@@ -1,5 +1,6 @@
 import type { JsonWebKey } from 'node:crypto'
 import { z } from 'zod'
+import type { ReplayLeave } from './replay.ts'
 
 /** Header names are matched in lower case, as the host hands them over. */
 const headerName = z
@@ -191,6 +192,8 @@ export interface WebhookRequest {
   readonly keys?: readonly VerificationKey[]
   /** What this registration expects of senders: `audience`, `email`, `verifyToken`, `organizationId`, … */
   readonly expected?: Readonly<Record<string, string>>
+  /** An operator's leave to take this body again although it is old. */
+  readonly replay?: ReplayLeave
 }
 
 export type InvalidReason =

@@ -1,4 +1,5 @@
 import { valuesAt } from './places.ts'
+import { mayReplay } from './replay.ts'
 import type { InvalidReason, SignedScheme, WebhookRequest } from './scheme.ts'
 
 type TimestampRule = NonNullable<SignedScheme['timestamp']>
@@ -49,7 +50,13 @@ export function writeTimestamp(rule: TimestampRule, instant: Date): string {
   return String(rule.unit === 'seconds' ? Math.floor(ms / 1_000) : ms)
 }
 
-/** Within the tolerance, both into the past and into the future. */
-export function isTimely(instant: Date, now: Date, toleranceSeconds: number): boolean {
-  return Math.abs(now.getTime() - instant.getTime()) <= toleranceSeconds * 1_000
+/** Within the tolerance both ways; older only with an operator's leave to deliver this body again. */
+export function isTimely(
+  instant: Date,
+  { now, rawBody, replay }: WebhookRequest,
+  toleranceSeconds: number,
+): boolean {
+  const ageMs = now.getTime() - instant.getTime()
+  if (Math.abs(ageMs) <= toleranceSeconds * 1_000) return true
+  return ageMs > 0 && mayReplay(replay, rawBody, now)
 }

@@ -53,7 +53,7 @@ function verifyOne(
   const timestamp = timestampOf(scheme, request, { ...found, covered })
   if (timestamp === undefined) return invalid('missing_timestamp')
   if (Number.isNaN(timestamp.getTime())) return invalid('malformed_timestamp')
-  const timely = isTimely(timestamp, request.now, scheme.toleranceSeconds)
+  const timely = isTimely(timestamp, request, scheme.toleranceSeconds)
   if (!timely || hasExpired(found, request.now)) return invalid('timestamp_out_of_tolerance')
   const digest = scheme.style === 'rfc9421' ? 'content-digest' : 'digest'
   if (covered.has(digest) && !digestHolds(scheme, request)) return invalid('body_digest_mismatch')

@@ -36,7 +36,7 @@ export function verifySigned(scheme: SignedScheme, request: WebhookRequest): Ver
   if (match === undefined) return invalid('signature_mismatch')
 
   const tolerance = scheme.timestamp?.toleranceSeconds ?? 0
-  if (timestamp !== undefined && !isTimely(timestamp.instant, request.now, tolerance)) {
+  if (timestamp !== undefined && !isTimely(timestamp.instant, request, tolerance)) {
     return invalid('timestamp_out_of_tolerance')
   }
   if (!bodyHashHolds(scheme, request)) return invalid('body_digest_mismatch')

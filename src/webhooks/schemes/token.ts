@@ -52,6 +52,11 @@ export const tokenSchemes = {
       { in: 'header', name: 'x-webhook-token' },
       { in: 'query', name: 'token' },
     ],
+    // Told only of a delivery with one event.
+    id: [
+      { in: 'json', path: ['*', 'topic'] },
+      { in: 'json', path: ['*', 'id'] },
+    ],
     challenge: 'event-grid',
   },
   cloudevents: {
