@@ -7,6 +7,7 @@ import { enter, hubNamed, leave, type Hub } from './hub.ts'
 import { matchPath } from './routes.ts'
 import { serveSockets, textOf, type Admission, type Handshake } from './sockets.ts'
 import { textsOf, tokenOf, verifyToken, type Claims } from './tokens.ts'
+import { decline } from './web-pubsub-declined.ts'
 import { greeting, parseRequest, POLICY_VIOLATION, receive, type Effect } from './web-pubsub-hub.ts'
 import {
   createSession,
@@ -144,6 +145,8 @@ function hear(
   { data, isBinary }: { data: RawData; isBinary: boolean },
 ): readonly Effect[] {
   if (session.protocol === 'simple') return [] // the event `message`, and nobody upstream to take it
+  const declined = decline(textOf(data))
+  if (declined !== undefined) return [{ does: 'send', to: session, frame: declined }]
   const request = isBinary ? undefined : parseRequest(textOf(data))
   if (request) return receive(hub, session, request)
   leave(hub, session)

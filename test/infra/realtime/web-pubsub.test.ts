@@ -200,6 +200,14 @@ test('an event is acknowledged though nobody is upstream', async () => {
   expect(await client.sendEvent('typed', 'x', 'text')).toMatchObject({ isDuplicated: false })
 })
 
+test('an invocation is declined at once, for nobody is upstream, and the connection stays', async () => {
+  await using hub = await webPubSub()
+  const { client, received } = await hub.connect()
+  await expect(client.invokeEvent('ask', 'x', 'text')).rejects.toThrow(/does not do this/)
+  await hub.service.sendToAll(END)
+  expect((await received.next()).data).toBe(END)
+})
+
 describe('a reliable client whose socket breaks', () => {
   test('recovers its connection and gets what was sent meanwhile, once and in order', async () => {
     await using hub = await webPubSub()

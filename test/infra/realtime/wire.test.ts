@@ -84,6 +84,22 @@ test.for([
   expect(await client.closed).toBe(code)
 })
 
+test.for([
+  ['{"type":"invoke","invocationId":"i","target":"event","event":"e"}', '"invokeResponse"'],
+  ['{"type":"sendToGroup","group":"g","stream":{"streamId":"s"}}', '"streamClosed"'],
+  ['{"type":"streamData","streamId":"s"}', '"streamClosed"'],
+  ['{"type":"setGroupState","group":"g","ackId":3}', '"ackId":3,"success":false'],
+])('the request %s is declined and the connection stays', async ([request = '', answer]) => {
+  await using hub = await webPubSub()
+  const { url } = await hub.service.getClientAccessToken({})
+  using client = await dial(url, JSON_PROTOCOL)
+  await client.frames.next()
+  client.socket.send(request)
+  expect(await client.frames.next()).toContain(answer)
+  client.socket.send('{"type":"ping"}')
+  expect(await client.frames.next()).toBe('{"type":"pong"}')
+})
+
 test('an unknown subprotocol or path is refused before the upgrade', async () => {
   await using hub = await webPubSub()
   const { url } = await hub.service.getClientAccessToken({})
