@@ -70,7 +70,7 @@ test("the service's limit of requests holds in each window of ten seconds", asyn
   expect((await client.setSecret('a', 'later')).value).toBe('later')
 })
 
-test('neither the control channel nor a refusal shows a value', async () => {
+test('no list, no refusal and not the control channel shows a value', async () => {
   await using stack = await startStack()
   const secret = 'never-to-be-seen'
   await stack.client.setSecret('a', secret, { tags: { t: 'x' } })
@@ -79,6 +79,10 @@ test('neither the control channel nor a refusal shows a value', async () => {
   expect(shown).not.toContain(secret)
   const { KEY_VAULT_URL: url } = stack.vault.settings
   const authorization = `Bearer ${await stack.identity.accessToken(VAULT)}`
+  for (const path of ['/secrets', '/secrets/a/versions']) {
+    const answer = await fetch(`${url}${path}?api-version=7.5`, { headers: { authorization } })
+    expect([answer.status, (await answer.text()).includes(secret)]).toEqual([200, false])
+  }
   for (const body of [`{"value":["${secret}"]}`, `{"value":"${secret}`, `"${secret}"`]) {
     const answer = await fetch(`${url}/secrets/a?api-version=7.5`, {
       method: 'PUT',

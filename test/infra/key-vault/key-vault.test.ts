@@ -153,6 +153,7 @@ test('a purged secret is gone, by hand or when its time is over', async () => {
     await client.beginDeleteSecret(name, FAST_POLL)
   }
   await client.purgeDeletedSecret('a')
+  expect((await collect(client.listDeletedSecrets())).map(({ name }) => name)).toEqual(['b'])
   stack.vault.control.clock.advance(7 * 86_400_000)
   for (const name of ['a', 'b']) {
     expect(await refusal(client.getDeletedSecret(name))).toEqual([404, 'SecretNotFound', undefined])

@@ -104,6 +104,7 @@ test('pages put together are all the rows in order, whatever their size', () => 
         if (!page.ok) throw new Error(page.failure.message)
         expect(page.value.items.length).toBeLessThanOrEqual(size)
         seen.push(...page.value.items)
+        expect(seen.length).toBeLessThanOrEqual(rows.length)
         query = page.value.nextQuery
       }
       expect(seen).toEqual(rows.toSorted())
