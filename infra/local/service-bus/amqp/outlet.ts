@@ -74,7 +74,7 @@ function waitForNext(context: ServerContext, wanted: Wanted): void {
   })
   const { closers } = context.client(sender.connection)
   closers.add(stop)
-  sender.once('sender_close', stop)
+  onGone(sender, stop)
   pump.wait(waiter)
 }
 
@@ -94,10 +94,16 @@ function start(context: ServerContext, wanted: Wanted, session: Session | undefi
     context.broker.perform(channel, (queue, now) => releaseSession(queue, who, now))
   }
   closers.add(stop)
-  sender.once('sender_close', stop)
+  onGone(sender, stop)
   sender.on('sender_flow', () => pump.changed())
   openSettlement(context, sender, channel)
   pump.add(consumer)
+}
+
+/** A client may end the AMQP session without detaching its links. */
+function onGone(sender: Sender, stop: () => void): void {
+  sender.once('sender_close', stop)
+  sender.session.once('session_close', stop)
 }
 
 function answerAttach(sender: Sender, session: Session | undefined): void {

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import type { AddressInfo, Server } from 'node:net'
+import type { AddressInfo, Server, Socket } from 'node:net'
 import rhea, {
   type Connection,
   type Container,
@@ -23,7 +23,7 @@ import { openIngest } from './ingest.ts'
 import { openOutlet } from './outlet.ts'
 import { createPump, type Pump } from './pump.ts'
 import { openManagement, openReplies, openTokens } from './requests.ts'
-import { destroySocket, holdAttach, onSocketClosed, receiveUndecoded } from './rhea-internals.ts'
+import { holdAttach, onSocketClosed, receiveUndecoded } from './rhea-internals.ts'
 
 export interface AmqpServerOptions {
   readonly broker: Broker
@@ -53,13 +53,19 @@ export async function serveAmqp(options: AmqpServerOptions): Promise<AmqpServer>
   const container = rhea.create_container({ id: 'syncline-service-bus' })
   handle(container, context)
   const server = container.listen(listenOptions(options.port))
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo // a TCP server's address is never a path
   return {
     port,
     async [Symbol.asyncDispose]() {
       calls[Symbol.dispose]()
-      for (const connection of clients.keys()) destroySocket(connection)
+      // The error makes rhea clear its timers, also where no AMQP connection was opened yet.
+      for (const socket of sockets) socket.destroy(new Error('the emulator stops'))
       await close(server)
     },
   }
@@ -83,6 +89,7 @@ function listenOptions(port: number): Parameters<Container['listen']>[0] {
 function handle(container: Container, context: ServerContext): void {
   container.on('connection_open', ({ connection }: EventContext) => context.client(connection))
   container.on('session_open', ({ session }: EventContext) => {
+    session?.setMaxListeners(0)
     if (session) receiveUndecoded(session)
   })
   container.on('receiver_open', ({ receiver }: EventContext) => {
