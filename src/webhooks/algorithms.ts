@@ -1,4 +1,5 @@
 import {
+  constants,
   createHash,
   createHmac,
   createPrivateKey,
@@ -7,7 +8,7 @@ import {
   timingSafeEqual,
   verify,
 } from 'node:crypto'
-import type { KeyObject } from 'node:crypto'
+import type { KeyObject, SigningOptions } from 'node:crypto'
 import { decodeStrictly } from './encoding.ts'
 import type { KeyFormat, SignatureAlgorithm } from './scheme.ts'
 
@@ -38,7 +39,16 @@ export const algorithms: Readonly<Record<SignatureAlgorithm, Descriptor>> = {
   // The secret is part of the message (HubSpot v1 and v2).
   sha256: recomputed(32, (_key, message) => createHash('sha256').update(message).digest()),
   'rsa-sha256': asymmetric('sha256', (key) => key.asymmetricKeyType === 'rsa'),
+  'rsa-pss-sha512': asymmetric('sha512', isRsa, {
+    padding: constants.RSA_PKCS1_PSS_PADDING,
+    saltLength: 64,
+  }),
   'ecdsa-sha256': asymmetric('sha256', isP256),
+  // The two numbers one behind the other instead of in DER (RFC 7518 §3.4, RFC 9421 §3.3.4).
+  'ecdsa-sha256-raw': {
+    ...asymmetric('sha256', isP256, { dsaEncoding: 'ieee-p1363' }),
+    length: 64,
+  },
   ed25519: { ...asymmetric(null, (key) => key.asymmetricKeyType === 'ed25519'), length: 64 },
 }
 
@@ -88,15 +98,19 @@ function recomputed(
   }
 }
 
-function asymmetric(digest: string | null, fits: (key: KeyObject) => boolean): Descriptor {
+function asymmetric(
+  digest: string | null,
+  fits: (key: KeyObject) => boolean,
+  options: SigningOptions = {},
+): Descriptor {
   return {
     check: (key, message, signature) =>
       'object' in key &&
       fits(key.object) &&
-      (attempt(() => verify(digest, message, key.object, signature)) ?? false),
+      (attempt(() => verify(digest, message, { ...options, key: key.object }, signature)) ?? false),
     make: (key, message) => {
       if (!('object' in key)) throw new TypeError('an asymmetric algorithm needs a private key')
-      return sign(digest, message, key.object)
+      return sign(digest, message, { ...options, key: key.object })
     },
   }
 }
@@ -105,6 +119,10 @@ function hmac(digest: string, key: KeyMaterial, message: Buffer): Buffer {
   return createHmac(digest, 'bytes' in key ? key.bytes : key.object)
     .update(message)
     .digest()
+}
+
+function isRsa(key: KeyObject): boolean {
+  return key.asymmetricKeyType === 'rsa' || key.asymmetricKeyType === 'rsa-pss'
 }
 
 function isP256(key: KeyObject): boolean {

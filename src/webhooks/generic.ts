@@ -3,6 +3,13 @@ import { AppError } from '../core/errors.ts'
 import { schemeSchema } from './scheme.ts'
 import type { Encoding, LeafScheme, Scheme, SignedScheme } from './scheme.ts'
 
+const publicKeyAlgorithms: ReadonlySet<string> = new Set([
+  'rsa-sha256',
+  'rsa-pss-sha512',
+  'ecdsa-sha256',
+  'ecdsa-sha256-raw',
+  'ed25519',
+] satisfies SignedScheme['algorithm'][])
 const placeholders = new Set(['body', 'timestamp', 'id', 'method', 'url', 'form', 'secret'])
 
 /** Encodings whose texts of one length could be taken for one another. */
@@ -34,8 +41,7 @@ function signedProblems(scheme: SignedScheme): readonly string[] {
   const { algorithm, key, timestamp, signature } = scheme
   const used = [...scheme.signed.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name)
   const unknown = used.filter((name) => !placeholders.has(name))
-  const isPublic =
-    algorithm === 'rsa-sha256' || algorithm === 'ecdsa-sha256' || algorithm === 'ed25519'
+  const isPublic = publicKeyAlgorithms.has(algorithm)
   const clash = overlapping.some((pair) => pair.every((each) => signature.encodings.includes(each)))
   const checks: readonly (readonly [boolean, string])[] = [
     [unknown.length > 0, `signed: no such placeholder: ${unknown.join(', ')}`],

@@ -1,4 +1,3 @@
-import { parse, stringify } from 'node:querystring'
 import { parseForm, queryOf } from './places.ts'
 import type { SignedScheme, WebhookRequest } from './scheme.ts'
 
@@ -107,7 +106,14 @@ function escapeQuery(url: string): string {
 }
 
 function rewriteQuery(url: string): string {
-  return withQuery(url, (query) => stringify(parse(query)))
+  return withQuery(url, (query) => {
+    const fields = parseForm(query)
+    const pair = (key: string, value: string) =>
+      `${encodeURIComponent(key)}=${encodeURIComponent(value)}`
+    return [...new Set(fields.keys())]
+      .flatMap((key) => fields.getAll(key).map((value) => pair(key, value)))
+      .join('&')
+  })
 }
 
 function withQuery(url: string, rewrite: (query: string) => string): string {

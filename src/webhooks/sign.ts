@@ -14,6 +14,7 @@ import type {
   SignedScheme,
 } from './scheme.ts'
 import { writeTimestamp } from './timestamp.ts'
+import { signatureAlgorithms } from './verify-jwt.ts'
 
 export interface UnsignedRequest {
   readonly method: string
@@ -123,7 +124,7 @@ function token(scheme: JwtScheme, { now, secret, claims, keyId }: UnsignedReques
     .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
     .join('.')
   const isShared = scheme.algorithm === 'HS256'
-  const algorithm = algorithms[isShared ? 'hmac-sha256' : 'rsa-sha256']
+  const algorithm = algorithms[signatureAlgorithms[scheme.algorithm]]
   const material = key(secret, { encoding: isShared ? 'utf8' : 'public-key' })
   return `${text}.${algorithm.make(material, Buffer.from(text)).toString('base64url')}`
 }

@@ -14,6 +14,8 @@ const MAX_SIGNATURES = 4
 const algorithmNames: Readonly<Record<HttpSignatureScheme['algorithm'], readonly string[]>> = {
   'hmac-sha256': ['hmac-sha256', 'hs2019'],
   'rsa-sha256': ['rsa-v1_5-sha256', 'rsa-sha256', 'hs2019'],
+  'rsa-pss-sha512': ['rsa-pss-sha512', 'hs2019'],
+  'ecdsa-sha256-raw': ['ecdsa-p256-sha256', 'hs2019'],
   ed25519: ['ed25519', 'hs2019'],
 }
 

@@ -15,8 +15,10 @@ import type {
 
 type Claims = Readonly<Record<string, unknown>>
 
-const signatureAlgorithms: Readonly<Record<JwtScheme['algorithm'], SignatureAlgorithm>> = {
+/** The names of RFC 7518 §3.1. */
+export const signatureAlgorithms: Readonly<Record<JwtScheme['algorithm'], SignatureAlgorithm>> = {
   RS256: 'rsa-sha256',
+  ES256: 'ecdsa-sha256-raw',
   HS256: 'hmac-sha256',
 }
 

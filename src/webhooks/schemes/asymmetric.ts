@@ -60,13 +60,13 @@ export const asymmetricSchemes = {
     challenge: 'graph',
   },
   'jira-oauth': jiraJwt,
-  /** Sources differ on what Jira sends: a token where there is one, else the signature of administrators' webhooks. */
+  /** Sources differ on what Jira sends: the signature of administrators' webhooks, or an app's token. */
   jira: {
     kind: 'choice',
     name: 'jira',
     of: [
-      { when: { header: 'authorization' }, scheme: jiraJwt },
       { when: { header: 'x-hub-signature' }, scheme: hmacSchemes['jira-admin'] },
+      { when: { header: 'authorization' }, scheme: jiraJwt },
     ],
   },
   sendgrid: {
