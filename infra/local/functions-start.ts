@@ -3,6 +3,7 @@ import path from 'node:path'
 import process from 'node:process'
 import tls from 'node:tls'
 import { readOptions } from './command.ts'
+import { serveControl } from './control-server.ts'
 import { startFunctionsHost } from './functions-host/functions-host.ts'
 import { readLocalSettings } from './functions-host/local-settings.ts'
 
@@ -46,6 +47,7 @@ async function run(): Promise<void> {
       },
       settings: { type: 'text', help: 'settings file (default local.settings.json of the app)' },
       root: { type: 'text', help: 'folder of the app', default: '.' },
+      'control-port': { type: 'number', help: 'port of the control channel (default: none)' },
       state: { type: 'text', help: 'file that remembers when timers ran (default: memory only)' },
     },
   })
@@ -68,11 +70,15 @@ async function run(): Promise<void> {
     ...(masterKey ? { masterKey } : {}),
     ...(options.state ? { stateFile: path.resolve(options.state) } : {}),
   })
+  const controlPort = options['control-port']
+  await using control =
+    controlPort === undefined ? undefined : await serveControl([host], controlPort)
   const { keys } = host.control
   const generated = [
     ...(functionKey ? [] : [`FUNCTIONS_KEY=${keys.functionKey}\n`]),
     ...(masterKey ? [] : [`FUNCTIONS_MASTER_KEY=${keys.masterKey}\n`]),
   ]
+  if (control) process.stdout.write(`control ${control.origin}/${host.name}\n`)
   process.stdout.write(`${generated.join('')}ready ${host.settings['FUNCTIONS_URL']}\n`)
   await stopped
 }

@@ -121,8 +121,7 @@ export async function startFunctionsHost(
   stack.use(front)
   stack.defer(async () => {
     front.drain()
-    await listeners.stop()
-    await settled(listeners, invoker, options.shutdownTimeoutMs ?? SHUTDOWN_TIMEOUT_MS)
+    await drained(listeners, invoker, options.shutdownTimeoutMs ?? SHUTDOWN_TIMEOUT_MS)
     await listeners[Symbol.asyncDispose]()
     await terminate(registry, invoker)
   })
@@ -156,10 +155,10 @@ async function terminate(registry: AppRegistry, invoker: Invoker): Promise<void>
 }
 
 /** Real time: whoever steps the clock does not mean to cut off what runs. */
-async function settled(listeners: Listeners, invoker: Invoker, limitMs: number): Promise<void> {
+async function drained(listeners: Listeners, invoker: Invoker, limitMs: number): Promise<void> {
   const { promise: late, resolve } = Promise.withResolvers<void>()
   const timer = setTimeout(resolve, limitMs)
-  await Promise.race([listeners.idle(), late])
+  await Promise.race([listeners.stop(), late])
   clearTimeout(timer)
   if (invoker.running > 0) {
     invoker.log(
@@ -169,6 +168,7 @@ async function settled(listeners: Listeners, invoker: Invoker, limitMs: number):
   }
 }
 
+/** What the app asks for and runs without. */
 function warnAbout(
   { extensions }: HostJson,
   functions: readonly HostedFunction[],
@@ -176,10 +176,12 @@ function warnAbout(
 ): void {
   const { prefetchCount } = extensions.serviceBus
   if (prefetchCount > 0 && functions.some(({ trigger }) => trigger.kind === 'queue')) {
-    invoker.log(
-      'warning',
-      `prefetchCount ${prefetchCount} has no effect: the JavaScript SDK does not prefetch`,
-    )
+    const message = `prefetchCount ${prefetchCount} has no effect: the JavaScript SDK does not prefetch`
+    invoker.log('warning', message)
+  }
+  for (const { name, registration } of functions) {
+    if (!registration.metadata.retryOptions) continue
+    invoker.log('warning', 'the retry policy has no effect on this host', name)
   }
 }
 

@@ -46,10 +46,11 @@ export class Listeners implements AsyncDisposable {
     }
   }
 
-  /** Takes nothing new; resolves when no message can come any more. */
+  /** Takes nothing new; resolves when what was taken is done and settled. */
   async stop(): Promise<void> {
     for (const timer of this.#timers.values()) timer[Symbol.dispose]()
     await Promise.allSettled(this.#queues.map((queue) => queue.stop()))
+    await this.idle()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -5,7 +5,7 @@ import type { QueueMessage } from './queue-message.ts'
 
 /** Takes messages of one queue until it is told to stop. */
 export interface QueueListener extends AsyncDisposable {
-  /** Takes no further messages; those under way may still be settled. */
+  /** Takes no further messages; resolves when those under way are settled, however long that takes. */
   readonly stop: () => Promise<void>
 }
 

@@ -41,6 +41,7 @@ const receiverOptions = ({ maxAutoLockRenewalDuration }: ServiceBusOptions) => (
 
 /** One message an invocation, `maxConcurrentCalls` at a time. The SDK opens the link again by itself. */
 class StreamingListener implements QueueListener {
+  readonly #underWay = new Set<Promise<void>>()
   readonly #opening: Promise<{
     receiver: ServiceBusReceiver
     subscription: { close: () => Promise<void> }
@@ -51,7 +52,8 @@ class StreamingListener implements QueueListener {
       const receiver = open.createReceiver(request.trigger.queue, receiverOptions(options))
       const subscription = receiver.subscribe(
         {
-          processMessage: (message) => process({ receiver, request, options }, [message]),
+          processMessage: (message) =>
+            this.#track(process({ receiver, request, options }, [message])),
           processError: async ({ error, errorSource }) =>
             request.problem(`${errorSource}: ${error.message}`),
         },
@@ -65,11 +67,18 @@ class StreamingListener implements QueueListener {
   async stop(): Promise<void> {
     const open = await this.#opening.catch(() => undefined)
     await open?.subscription.close()
+    await Promise.all(this.#underWay)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     const open = await this.#opening.catch(() => undefined)
     await open?.receiver.close()
+  }
+
+  async #track(work: Promise<void>): Promise<void> {
+    this.#underWay.add(work)
+    await work
+    this.#underWay.delete(work)
   }
 }
 
@@ -86,14 +95,14 @@ class PollingListener implements QueueListener {
     this.#loops = Promise.all(Array.from({ length: loops }, () => this.#loop()))
   }
 
-  /** Waits for the batches under way: they are settled by the loop that received them. */
   async stop(): Promise<void> {
     this.#stop.abort()
     await this.#loops
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.stop()
+  /** Waits for no function: each loop closes its own receiver, and the client closes the rest. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort()
   }
 
   async #loop(): Promise<void> {

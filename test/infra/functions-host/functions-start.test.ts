@@ -54,8 +54,11 @@ test('it serves the app with the settings of the file, and stops at SIGTERM with
     ),
   })
   const settings = path.join(files.root, 'own.settings.json')
-  await using running = run(['--root', fixture('http'), '--settings', settings])
+  const args = ['--root', fixture('http'), '--settings', settings, '--control-port', '0']
+  await using running = run(args)
   const origin = await running.ready
+  const control = /^control (\S+)$/m.exec(running.printed())?.[1] ?? ''
+  expect(await (await fetch(control)).json()).toMatchObject({ state: { running: 0 } })
   expect(await (await fetch(`${origin}/setting`)).text()).toBe('from the file')
   expect((await fetch(`${origin}/guarded?code=k`)).status).toBe(200)
   expect(running.printed()).toMatch(/^FUNCTIONS_MASTER_KEY=\S+$/m)

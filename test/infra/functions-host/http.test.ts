@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { request as httpRequest } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
+import { MAX_BODY_BYTES } from '../../../infra/local/functions-host/http-front.ts'
 import { startFixture } from './start.ts'
 
 const start = (options = {}) =>
@@ -120,6 +121,19 @@ test('status, headers, cookies and bytes of the answer go out as the function ga
   expect(Buffer.from(await bytes.arrayBuffer()).toString('hex')).toBe('00fe')
   const head = await host.call('/echo/1/2', { method: 'HEAD' })
   expect([head.status, await head.text()]).toEqual([200, ''])
+})
+
+test('a body above the limit is refused before it is read', async () => {
+  await using host = await start()
+  const call = httpRequest(`${host.origin}/plain`, {
+    method: 'POST',
+    headers: { 'content-length': String(MAX_BODY_BYTES + 1) },
+  })
+  call.flushHeaders()
+  const [response] = await once(call, 'response')
+  expect(response.statusCode).toBe(413)
+  call.destroy()
+  expect(host.control.invocations()).toEqual({})
 })
 
 test('a failure is 500 and says nothing; the log tells what happened', async () => {

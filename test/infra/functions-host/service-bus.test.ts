@@ -18,9 +18,9 @@ const queues = [
 ]
 
 /** The emulator, a client of its own for the test, and the host on the fixture's functions. */
-async function startAll(only: readonly string[], port = 0) {
+async function startAll(only: readonly string[], latencyMs = 0) {
   const stack = new AsyncDisposableStack()
-  const bus = await startServiceBus({ queues, port })
+  const bus = await startServiceBus({ queues, latencyMs })
   const connectionString = bus.settings['SERVICE_BUS_CONNECTION_STRING'] ?? ''
   stack.use(bus)
   const client = new ServiceBusClient(connectionString, { retryOptions: { timeoutInMs: 3_000 } })
@@ -34,6 +34,7 @@ async function startAll(only: readonly string[], port = 0) {
         ONE_QUEUE: 'one',
         ...Object.fromEntries(disabled.map((name) => [`AzureWebJobs.${name}.Disabled`, 'true'])),
       },
+      shutdownTimeoutMs: 2_000,
     }),
   )
   const peek = async (name: string, subQueueType?: 'deadLetter') => {
@@ -51,15 +52,14 @@ async function startAll(only: readonly string[], port = 0) {
 }
 type Sender = ReturnType<ServiceBusClient['createSender']>
 
-test('a message is completed when its function returns', async () => {
-  await using all = await startAll(['one'])
+test('a message is completed when its function returns, also when the host stops then', async () => {
+  await using all = await startAll(['one'], 50)
   await all.send('one', {
     body: { n: 1 },
     messageId: 'm-1',
     applicationProperties: { TenantId: 'T' },
   })
   await all.host.control.finished('one')
-  await all.host.control.idle()
   expect(all.host.told('one')[0]).toMatchObject({
     body: { n: 1 },
     metadata: { messageId: 'm-1', deliveryCount: 1, applicationProperties: { tenantId: 'T' } },
@@ -101,6 +101,14 @@ test('a batch is one invocation, and all of it is completed', async () => {
   expect(bodies).toEqual(['a', { n: 2 }, 'c'])
   await all.host[Symbol.asyncDispose]()
   expect(await all.peek('many')).toEqual([])
+})
+
+test('a stop gives up a batch that does not end, after its limit', async () => {
+  await using all = await startAll(['many'])
+  await all.send('many', { body: { hang: true } })
+  while (all.host.told('many').length === 0) await all.peek('out')
+  await all.host[Symbol.asyncDispose]()
+  expect(all.host.lines.at(-1)?.message).toMatch(/stopped with 1 invocation/)
 })
 
 test('messages of a session come in their order, and other sessions get their turn', async () => {
