@@ -1,6 +1,7 @@
 import { CosmosClient } from '@azure/cosmos'
-import { ManagedIdentityCredential } from '@azure/identity'
+import type { TokenCredential } from '@azure/identity'
 import { SecretClient } from '@azure/keyvault-secrets'
+import { z } from 'zod'
 import topology from '../../src/topology.json' with { type: 'json' }
 import { trustAuthority } from './tls.ts'
 import type { Stack } from './stack.ts'
@@ -71,16 +72,36 @@ async function storeDocuments(
   }
 }
 
-/** The vault's own way in: a managed identity, over TLS. */
 async function storeSecret({ settings }: Stack, name: string, value: object): Promise<void> {
   const { KEY_VAULT_URL = '', NODE_EXTRA_CA_CERTS = '' } = settings
   using _trust = trustAuthority(NODE_EXTRA_CA_CERTS)
-  process.env['IDENTITY_ENDPOINT'] = settings['IDENTITY_ENDPOINT']
-  process.env['IDENTITY_HEADER'] = settings['IDENTITY_HEADER']
-  const client = new SecretClient(KEY_VAULT_URL, new ManagedIdentityCredential(), {
+  const client = new SecretClient(KEY_VAULT_URL, identityOf(settings), {
     disableChallengeResourceVerification: true,
   })
   await client.setSecret(name, JSON.stringify(value))
+}
+
+const tokenShape = z.object({ access_token: z.string(), expires_on: z.coerce.number() })
+
+/** The stack's managed identity. The SDK's own credential keeps one token for a process, whatever stack it runs. */
+export function identityOf(settings: Stack['settings']): TokenCredential {
+  const { IDENTITY_ENDPOINT = '', IDENTITY_HEADER = '' } = settings
+  return {
+    getToken: async (scopes) => {
+      const url = new URL(IDENTITY_ENDPOINT)
+      url.searchParams.set('api-version', '2019-08-01')
+      url.searchParams.set(
+        'resource',
+        [scopes]
+          .flat()
+          .join(' ')
+          .replace(/\/\.default$/, ''),
+      )
+      const response = await fetch(url, { headers: { 'X-IDENTITY-HEADER': IDENTITY_HEADER } })
+      const { access_token, expires_on } = tokenShape.parse(await response.json())
+      return { token: access_token, expiresOnTimestamp: expires_on * 1_000 }
+    },
+  }
 }
 
 export interface Counts {

@@ -68,8 +68,9 @@ async function get<T>(container: Container, partition: Partition, id: string) {
 
 async function getMany<T>(container: Container, partition: Partition, ids: readonly string[]) {
   const found: Stored<T>[] = []
-  for (let start = 0; start < ids.length; start += IDS_PER_QUERY) {
-    const some = ids.slice(start, start + IDS_PER_QUERY)
+  const wanted = [...new Set(ids)]
+  for (let start = 0; start < wanted.length; start += IDS_PER_QUERY) {
+    const some = wanted.slice(start, start + IDS_PER_QUERY)
     const query = {
       query: `SELECT * FROM c WHERE c.id IN (${some.map((_, index) => `@id${index}`).join(',')})`,
       parameters: some.map((value, index) => ({ name: `@id${index}`, value })),

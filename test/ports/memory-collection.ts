@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { AppError } from '../../src/core/errors.ts'
 import {
   MAX_WRITES,
   type Collection,
@@ -20,6 +21,8 @@ export interface MemoryCollection<T extends Document> extends Collection<T> {
   /** Called after each operation: throw to lose its answer. */
   after?: (operation: 'get' | 'getMany' | 'query' | 'write') => void | Promise<void>
   readonly counts: { reads: number; writes: number }
+  /** From now on every call finds the store away. */
+  goAway(): void
 }
 
 export function memoryCollection<T extends Document>(): MemoryCollection<T> {
@@ -44,6 +47,11 @@ export function memoryCollection<T extends Document>(): MemoryCollection<T> {
   }
   const collection: MemoryCollection<T> = {
     counts,
+    goAway: () => {
+      collection.before = () => {
+        throw new AppError('store_unavailable', 'it is away')
+      }
+    },
     all: () => stored().map(({ document }) => document),
     get: (partition, id) => around('get', () => copy(documentsOf(partition).get(id))),
     getMany: (partition, ids) =>

@@ -1,3 +1,4 @@
+import { AppError } from '../../src/core/errors.ts'
 import type { OutgoingMessage, Queue } from '../../src/core/queue.ts'
 
 export interface MemoryQueue extends Queue {
@@ -9,6 +10,8 @@ export interface MemoryQueue extends Queue {
   take(now: Date): OutgoingMessage | undefined
   before?: () => void | Promise<void>
   after?: () => void | Promise<void>
+  /** From now on every call finds the queue away. */
+  goAway(): void
 }
 
 /** A queue in memory that detects duplicates for ever and keeps scheduled messages until they are due. */
@@ -16,6 +19,9 @@ export function memoryQueue(): MemoryQueue {
   const known = new Set<string>()
   const waiting: OutgoingMessage[] = []
   let duplicates = 0
+  const away = () => {
+    throw new AppError('queue_unavailable', 'it is away')
+  }
   const queue: MemoryQueue = {
     waiting,
     duplicates: () => duplicates,
@@ -34,7 +40,10 @@ export function memoryQueue(): MemoryQueue {
       )
       return index === -1 ? undefined : waiting.splice(index, 1)[0]
     },
-    ping: async () => {},
+    goAway: () => {
+      queue.before = away
+    },
+    ping: async () => queue.before?.(),
   }
   return queue
 }

@@ -1,0 +1,47 @@
+import { cp, mkdir, rm, stat, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { build } from 'esbuild'
+import manifest from '../package.json' with { type: 'json' }
+import { readOptions } from './local/command.ts'
+
+const root = path.join(import.meta.dirname, '..')
+const options = readOptions({
+  usage: 'npm run build --',
+  summary:
+    'Makes the folder that is deployed: one bundle, host.json, package.json, no node_modules.',
+  options: { out: { type: 'text', default: 'dist', help: 'the folder; it is emptied first' } },
+})
+const out = path.resolve(root, options.out)
+
+/** Some packages inside are CommonJS and ask for Node's own modules through `require`, which ES modules lack. */
+const banner = [
+  "import { createRequire as __createRequire } from 'node:module'",
+  "import { dirname as __dirnameOf } from 'node:path'",
+  "import { fileURLToPath as __fileURLToPath } from 'node:url'",
+  'const require = __createRequire(import.meta.url)',
+  'const __filename = __fileURLToPath(import.meta.url)',
+  'const __dirname = __dirnameOf(__filename)',
+].join(';')
+
+await rm(out, { recursive: true, force: true })
+await mkdir(out, { recursive: true })
+await build({
+  entryPoints: [path.join(root, manifest.main)],
+  outfile: path.join(out, 'main.mjs'),
+  bundle: true,
+  platform: 'node',
+  target: 'node24',
+  format: 'esm',
+  minify: true,
+  keepNames: true,
+  legalComments: 'none',
+  external: ['@azure/functions-core'],
+  banner: { js: banner },
+  logLevel: 'warning',
+})
+await cp(path.join(root, 'host.json'), path.join(out, 'host.json'))
+const { name, version, license, private: isPrivate } = manifest
+const deployed = { name, version, license, private: isPrivate, type: 'module', main: 'main.mjs' }
+await writeFile(path.join(out, 'package.json'), `${JSON.stringify(deployed, null, 2)}\n`)
+const { size } = await stat(path.join(out, 'main.mjs'))
+process.stdout.write(`${out}: main.mjs ${(size / 1024 / 1024).toFixed(1)} MB\n`)

@@ -1,0 +1,193 @@
+import { describe, expect, test } from 'vitest'
+import { openCosmos } from '../../src/adapters/cosmos.ts'
+import type { Collection, Write } from '../../src/core/collection.ts'
+import { startCosmos } from '../../infra/local/cosmos/cosmos.ts'
+import { memoryCollection } from '../ports/memory-collection.ts'
+
+interface Thing {
+  readonly id: string
+  readonly tenantId: string
+  readonly entityType: string
+  readonly n?: number
+  readonly when?: string
+  readonly on?: boolean
+  readonly nested?: { readonly value: string }
+}
+
+interface Opened extends AsyncDisposable {
+  readonly things: Collection<Thing>
+  /** The next calls find the store away. */
+  readonly goAway: () => void
+}
+
+const implementations: Readonly<Record<string, () => Promise<Opened>>> = {
+  'in memory': async () => {
+    const things = memoryCollection<Thing>()
+    return {
+      things,
+      goAway: () => things.goAway(),
+      [Symbol.asyncDispose]: async () => {},
+    }
+  },
+  'Cosmos DB': async () => {
+    const cosmos = await startCosmos()
+    const { COSMOS_ENDPOINT: endpoint = '', COSMOS_KEY: key = '' } = cosmos.settings
+    const database = openCosmos({ endpoint, database: 'syncline', auth: { key } })
+    return {
+      things: database.collection('shards'),
+      goAway: () => cosmos.control.fail({ operation: 'docs', times: 1_000, status: 403 }),
+      [Symbol.asyncDispose]: async () => {
+        database[Symbol.dispose]()
+        await cosmos[Symbol.asyncDispose]()
+      },
+    }
+  },
+}
+
+const partition = ['tenant-a', 'incident'] as const
+const thing = (id: string, more: Partial<Thing> = {}): Thing => ({
+  id,
+  tenantId: 'tenant-a',
+  entityType: 'incident',
+  ...more,
+})
+const create = (document: Thing): Write<Thing> => ({ kind: 'create', document })
+
+describe.for(Object.keys(implementations))('a collection %s', (name) => {
+  const open = async () => {
+    const opened = await implementations[name]?.()
+    if (!opened) throw new Error('unknown implementation')
+    return opened
+  }
+
+  test('gives back what was stored, and nothing else', async () => {
+    await using here = await open()
+    const document = thing('a', { n: 1, nested: { value: 'x' } })
+    const written = await here.things.write(partition, [create(document)])
+    const found = await here.things.get(partition, 'a')
+    expect(found?.document).toEqual(document)
+    expect(written).toEqual({ committed: true, etags: [found?.etag] })
+    expect(await here.things.get(partition, 'b')).toBeUndefined()
+    expect(await here.things.get(['tenant-b', 'incident'], 'a')).toBeUndefined()
+    expect(await here.things.get(['tenant-a', 'user'], 'a')).toBeUndefined()
+  })
+
+  test('creates an id once, replaces only what has not changed, and upserts in any case', async () => {
+    await using here = await open()
+    await here.things.write(partition, [create(thing('a', { n: 1 }))])
+    expect(await here.things.write(partition, [create(thing('a'))])).toEqual({
+      committed: false,
+      conflict: 0,
+    })
+    const first = await here.things.get(partition, 'a')
+    if (!first) throw new Error('it is gone')
+    const replace = (n: number): Write<Thing> => ({
+      kind: 'replace',
+      document: thing('a', { n }),
+      etag: first.etag,
+    })
+    expect(await here.things.write(partition, [replace(2)])).toMatchObject({ committed: true })
+    expect(await here.things.write(partition, [replace(3)])).toEqual({
+      committed: false,
+      conflict: 0,
+    })
+    expect((await here.things.get(partition, 'a'))?.document.n).toBe(2)
+    const missing: Write<Thing> = { kind: 'replace', document: thing('zz'), etag: first.etag }
+    expect(await here.things.write(partition, [missing])).toEqual({ committed: false, conflict: 0 })
+    await here.things.write(partition, [{ kind: 'upsert', document: thing('a', { n: 4 }) }])
+    await here.things.write(partition, [{ kind: 'upsert', document: thing('b', { n: 5 }) }])
+    expect((await here.things.get(partition, 'a'))?.document.n).toBe(4)
+    expect((await here.things.get(partition, 'b'))?.document.n).toBe(5)
+  })
+
+  test('writes several documents all or not at all, and tells which condition failed', async () => {
+    await using here = await open()
+    await here.things.write(partition, [create(thing('taken'))])
+    const writes = [
+      create(thing('x')),
+      create(thing('y')),
+      create(thing('taken')),
+      create(thing('z')),
+    ]
+    expect(await here.things.write(partition, writes)).toEqual({ committed: false, conflict: 2 })
+    expect(await here.things.getMany(partition, ['x', 'y', 'z'])).toEqual([])
+    const many = Array.from({ length: 100 }, (_, index) => create(thing(`m${index}`)))
+    const written = await here.things.write(partition, many)
+    expect(written.committed && new Set(written.etags).size).toBe(100)
+  })
+
+  test('of many writers with one tag exactly one wins', async () => {
+    await using here = await open()
+    await here.things.write(partition, [create(thing('a', { n: 0 }))])
+    const before = await here.things.get(partition, 'a')
+    if (!before) throw new Error('it is gone')
+    const outcomes = await Promise.all(
+      Array.from({ length: 20 }, (_, n) =>
+        here.things.write(partition, [
+          { kind: 'replace', document: thing('a', { n }), etag: before.etag },
+        ]),
+      ),
+    )
+    expect(outcomes.filter(({ committed }) => committed)).toHaveLength(1)
+  })
+
+  test('finds many ids of one partition, each once, and passes over what is not there', async () => {
+    await using here = await open()
+    const ids = Array.from({ length: 230 }, (_, index) => `id-${index}`)
+    for (let at = 0; at < ids.length; at += 100) {
+      await here.things.write(
+        partition,
+        ids.slice(at, at + 100).map((id) => create(thing(id))),
+      )
+    }
+    await here.things.write(
+      ['tenant-b', 'incident'],
+      [create({ ...thing('id-1'), tenantId: 'tenant-b' })],
+    )
+    const found = await here.things.getMany(partition, [...ids, 'nowhere', 'id-7'])
+    expect(found.map(({ document }) => document.id).sort()).toEqual([...ids].sort())
+    expect(found.every(({ document }) => document.tenantId === 'tenant-a')).toBe(true)
+    expect(await here.things.getMany(partition, [])).toEqual([])
+  })
+
+  test('answers a query: all conditions of a group, any of the groups, in all partitions or one', async () => {
+    await using here = await open()
+    const other = { ...thing('d', { when: '2026-01-01' }), tenantId: 'tenant-b' }
+    await here.things.write(partition, [
+      create(thing('a', { on: true, when: '2026-01-01', nested: { value: 'p' } })),
+      create(thing('b', { on: false, when: '2026-06-01' })),
+      create(thing('c', { on: true })),
+    ])
+    await here.things.write(['tenant-b', 'incident'], [create(other)])
+    const ids = async (...asked: Parameters<Collection<Thing>['query']>) => {
+      const found: string[] = []
+      for await (const { document } of here.things.query(...asked)) found.push(document.id)
+      return found.sort()
+    }
+    const early = { field: 'when', is: '<=', value: '2026-03-01' } as const
+    const on = { field: 'on', is: '=', value: true } as const
+    expect(await ids({ anyOf: [[early]] })).toEqual(['a', 'd'])
+    expect(await ids({ anyOf: [[early]] }, partition)).toEqual(['a'])
+    expect(await ids({ anyOf: [[on, early]] })).toEqual(['a'])
+    expect(await ids({ anyOf: [[on], [early]] })).toEqual(['a', 'c', 'd'])
+    expect(await ids({ anyOf: [[{ field: 'on', is: '!=', value: true }]] })).toEqual(['b'])
+    expect(await ids({ anyOf: [[{ field: 'nested.value', is: '=', value: 'p' }]] })).toEqual(['a'])
+    expect(await ids({ anyOf: [[{ field: 'on', is: '=', value: 'true' }]] })).toEqual([])
+  })
+
+  test('says store_unavailable when it is away', async () => {
+    await using here = await open()
+    await here.things.ping()
+    here.goAway()
+    const unavailable = { code: 'store_unavailable' }
+    await expect(here.things.get(partition, 'a')).rejects.toMatchObject(unavailable)
+    await expect(here.things.getMany(partition, ['a'])).rejects.toMatchObject(unavailable)
+    await expect(here.things.write(partition, [create(thing('a'))])).rejects.toMatchObject(
+      unavailable,
+    )
+    const iterate = async () => {
+      for await (const _ of here.things.query({ anyOf: [[]] })) break
+    }
+    await expect(iterate()).rejects.toMatchObject(unavailable)
+  })
+})
