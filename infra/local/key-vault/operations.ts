@@ -6,7 +6,7 @@ import type { SecretTable } from './secret-table.ts'
 import * as rules from './secret.ts'
 
 /** One call of the REST API, with everything that its effect depends on. */
-export interface Call {
+interface Call {
   readonly vault: VaultView
   readonly secrets: SecretTable
   /** Milliseconds since the epoch. */
