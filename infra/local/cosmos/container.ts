@@ -60,6 +60,8 @@ export interface Container {
   definition: ContainerDefinition
   etag: string
   modifiedMs: number
+  /** What the offer says; undefined when the database's throughput is shared. */
+  throughput: JsonObject | undefined
   indexing: Indexing
   readonly keyPaths: readonly (readonly string[])[]
   readonly uniquePaths: readonly (readonly (readonly string[])[])[]
@@ -84,6 +86,7 @@ export interface ContainerSeed {
   readonly etag: string
   readonly definition: ContainerDefinition
   readonly modifiedMs: number
+  readonly throughput: JsonObject | undefined
   readonly journal: ItemChange[] | undefined
 }
 

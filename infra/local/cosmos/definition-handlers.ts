@@ -5,7 +5,6 @@ import { parseDefinition } from './definitions.ts'
 import { CosmosError, ownerNotFound, notFound } from './errors.ts'
 import type { Call } from './call.ts'
 import { isQuery } from './route.ts'
-import { compileQuery } from './sql/query.ts'
 import {
   addContainer,
   createDatabase,
@@ -17,7 +16,9 @@ import {
   type Database,
 } from './store.ts'
 import { databaseRid, itemRid } from './items.ts'
+import { askedThroughput, defaultThroughput } from './offers.ts'
 import type { JsonObject } from './json.ts'
+import { prepare } from './prepared-query.ts'
 import { jsonBody, queryBody } from './request-body.ts'
 
 /** The account document. It announces the address that the client used, so that discovery stays on plain HTTP. */
@@ -53,7 +54,9 @@ export function databases(call: Call): Answer {
   const { store, route, request, nowMs } = call
   if (route.id !== undefined) return oneDatabase(call, route.id)
   if (request.method === 'POST' && !isQuery(request.headers)) {
+    const throughput = askedThroughput(request.headers)
     const database = createDatabase(store, jsonBody(request)['id'], nowMs)
+    database.throughput = throughput
     return definition(201, describeDatabase(database))
   }
   return list(call, {
@@ -81,7 +84,9 @@ export function containers(call: Call): Answer {
   const database = owner(call)
   if (route.id !== undefined) return oneContainer(call, database, route.id)
   if (request.method === 'POST' && !isQuery(request.headers)) {
+    const own = askedThroughput(request.headers)
     const container = addContainer({ store, database, nowMs }, parseDefinition(jsonBody(request)))
+    container.throughput = own ?? (database.throughput ? undefined : defaultThroughput())
     return definition(201, describeContainer(container))
   }
   return list(call, {
@@ -138,11 +143,6 @@ export function partitionKeyRanges(call: Call): Answer {
   }
 }
 
-/** An account without provisioned throughput, like a serverless one, has no offers. */
-export function offers(): Answer {
-  return { status: 200, charge: METADATA_CHARGE, body: { _rid: '', Offers: [], _count: 0 } }
-}
-
 export function owner({ store, route }: Call): Database {
   try {
     return findDatabase(store, route.database ?? '')
@@ -179,7 +179,7 @@ function list({ request }: Call, { rid, key, rows }: Listing): Answer {
 
 function select(body: Buffer, rows: readonly JsonObject[]): readonly unknown[] {
   const { query, parameters } = queryBody(body)
-  return compileQuery(query).execute(rows, parameters)
+  return prepare(query).compiled.execute(rows, parameters)
 }
 
 type Described = JsonObject & { readonly _etag: string }
@@ -191,12 +191,22 @@ function definition(status: number, body: Described, documents?: number): Answer
     charge: METADATA_CHARGE,
     headers: {
       etag: body._etag,
-      ...(documents === undefined
-        ? {}
-        : { 'x-ms-resource-usage': `documentsCount=${documents};collectionSize=0;` }),
+      ...(documents === undefined ? {} : quotaHeaders(documents)),
     },
   }
 }
+
+/** Sizes are in KB; there is nothing to wait for when an index changes. */
+function quotaHeaders(documents: number): Record<string, string> {
+  return {
+    'x-ms-resource-quota': `documentSize=10240;documentsSize=${QUOTA_KB};documentsCount=-1;collectionSize=${QUOTA_KB};`,
+    'x-ms-resource-usage': `documentSize=0;documentsSize=0;documentsCount=${documents};collectionSize=0;`,
+    'x-ms-documentdb-collection-index-transformation-progress': '100',
+  }
+}
+
+/** 10 GB, what one partition may hold at 400 RU/s (the client's own tests expect it). */
+const QUOTA_KB = 10 * 1024 * 1024
 
 function describeDatabase({ id, rid, etag, modifiedMs }: Database): Described {
   return {

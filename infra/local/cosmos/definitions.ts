@@ -50,7 +50,8 @@ export function parseDefinition(body: JsonObject): ContainerDefinition {
   if (!parsed.success) {
     throw badRequest(`The container definition is invalid: ${z.prettifyError(parsed.error)}`)
   }
-  const { defaultTtl, ...definition } = parsed.data
+  const { defaultTtl, ...given } = parsed.data
+  const definition = withoutSystemFields(given)
   checkId(definition.id)
   if (defaultTtl !== undefined && !isTimeToLive(defaultTtl)) {
     throw badRequest(`The value ${JSON.stringify(defaultTtl)} of defaultTtl is invalid.`)
@@ -66,6 +67,11 @@ export function parseDefinition(body: JsonObject): ContainerDefinition {
     partitionKey: { ...definition.partitionKey, version: definition.partitionKey.version ?? 2 },
     indexingPolicy: indexingOf(definition.indexingPolicy),
   } as ContainerDefinition // zod's optional fields may say undefined; JSON cannot
+}
+
+/** A replace sends back what a read answered; the service's own fields are not part of a definition. */
+function withoutSystemFields<T extends object>(given: T): T {
+  return Object.fromEntries(Object.entries(given).filter(([name]) => !name.startsWith('_'))) as T // T names none of them
 }
 
 /** Says 400 to an id which the service does not take for a database or container. */

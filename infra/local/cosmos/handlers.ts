@@ -1,14 +1,9 @@
 import type { Answer } from './answer.ts'
 import type { Call } from './call.ts'
-import {
-  account,
-  containers,
-  databases,
-  offers,
-  partitionKeyRanges,
-} from './definition-handlers.ts'
+import { account, containers, databases, partitionKeyRanges } from './definition-handlers.ts'
 import { documents, partitionKeyDelete } from './document-handlers.ts'
 import { badRequest } from './errors.ts'
+import { offers } from './offers.ts'
 
 const HANDLERS: Readonly<Record<string, (call: Call) => Answer>> = {
   account,

@@ -145,8 +145,8 @@ function checkedId(body: JsonObject): string {
   if (id.length > ID_LENGTH_LIMIT) {
     throw badRequest(`The id of an item may have ${ID_LENGTH_LIMIT} characters, not ${id.length}.`)
   }
-  if (/[/\\?#]/.test(id)) {
-    throw badRequest("The id of an item must not contain '/', '\\', '?' or '#'.")
+  if (/[/\\#]/.test(id)) {
+    throw badRequest("The id of an item must not contain '/', '\\' or '#'.")
   }
   return id
 }

@@ -22,12 +22,13 @@ const SCHEMA = `
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = NORMAL;
   CREATE TABLE IF NOT EXISTS databases (
-    id TEXT PRIMARY KEY, rid TEXT NOT NULL, etag TEXT NOT NULL, modified_ms INTEGER NOT NULL
+    id TEXT PRIMARY KEY, rid TEXT NOT NULL, etag TEXT NOT NULL, modified_ms INTEGER NOT NULL,
+    throughput TEXT NOT NULL
   );
   CREATE TABLE IF NOT EXISTS containers (
     rid TEXT PRIMARY KEY, database TEXT NOT NULL, nonce TEXT NOT NULL, etag TEXT NOT NULL,
     modified_ms INTEGER NOT NULL, definition TEXT NOT NULL,
-    last_sequence INTEGER NOT NULL, last_lsn INTEGER NOT NULL
+    last_sequence INTEGER NOT NULL, last_lsn INTEGER NOT NULL, throughput TEXT NOT NULL
   );
   CREATE TABLE IF NOT EXISTS items (
     container TEXT NOT NULL, sequence INTEGER NOT NULL, lsn INTEGER NOT NULL,
@@ -61,8 +62,8 @@ type Statements = ReturnType<typeof prepare>
 
 function prepare(file: DatabaseSync) {
   return {
-    putDatabase: file.prepare('INSERT INTO databases VALUES (?, ?, ?, ?)'),
-    putContainer: file.prepare('INSERT INTO containers VALUES (?, ?, ?, ?, ?, ?, ?, ?)'),
+    putDatabase: file.prepare('INSERT INTO databases VALUES (?, ?, ?, ?, ?)'),
+    putContainer: file.prepare('INSERT INTO containers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)'),
     count: file.prepare('UPDATE containers SET last_sequence = ?, last_lsn = ? WHERE rid = ?'),
     putItem: file.prepare('INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?)'),
     removeItem: file.prepare('DELETE FROM items WHERE container = ? AND sequence = ?'),
@@ -97,8 +98,8 @@ function saveItems(statements: Statements, changes: readonly ItemChange[]): void
 
 function saveDefinitions(file: DatabaseSync, statements: Statements, store: Store): void {
   file.exec('DELETE FROM databases; DELETE FROM containers')
-  for (const { id, rid, etag, modifiedMs, containers } of store.databases.values()) {
-    statements.putDatabase.run(id, rid, etag, modifiedMs)
+  for (const { id, rid, etag, modifiedMs, throughput, containers } of store.databases.values()) {
+    statements.putDatabase.run(id, rid, etag, modifiedMs, JSON.stringify(throughput ?? null))
     for (const container of containers.values()) {
       statements.putContainer.run(
         container.rid,
@@ -109,6 +110,7 @@ function saveDefinitions(file: DatabaseSync, statements: Statements, store: Stor
         JSON.stringify(container.definition),
         container.lastSequence,
         container.lastLsn,
+        JSON.stringify(container.throughput ?? null),
       )
     }
   }
@@ -123,6 +125,7 @@ function load(file: DatabaseSync, store: Store): void {
       rid: String(row['rid']),
       etag: String(row['etag']),
       modifiedMs: Number(row['modified_ms']),
+      throughput: loadThroughput(row),
       containers: new Map(),
     })
   }
@@ -134,6 +137,7 @@ function load(file: DatabaseSync, store: Store): void {
       etag: String(row['etag']),
       modifiedMs: Number(row['modified_ms']),
       definition: JSON.parse(String(row['definition'])) as ContainerDefinition, // as saved above
+      throughput: loadThroughput(row),
       journal: store.journal,
     })
     container.lastSequence = Number(row['last_sequence'])
@@ -144,6 +148,10 @@ function load(file: DatabaseSync, store: Store): void {
     )
     store.databases.get(String(row['database']))?.containers.set(container.definition.id, container)
   }
+}
+
+function loadThroughput(row: Readonly<Record<string, unknown>>): JsonObject | undefined {
+  return (JSON.parse(String(row['throughput'])) as JsonObject | null) ?? undefined // as saved above
 }
 
 function loadItem(container: Container, row: Readonly<Record<string, unknown>>): Item {

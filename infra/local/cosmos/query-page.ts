@@ -11,7 +11,7 @@ import { compare } from './sql/value.ts'
 /** Bytes of rows in one page (vendor's service limits). */
 const PAGE_BYTES_LIMIT = 4 * 1024 * 1024
 /** Documents that are tried together before each of them is asked for its rows. */
-const CHUNK = 64
+const CHUNK = 256
 
 export interface PageRequest {
   readonly container: Container
@@ -44,9 +44,9 @@ export function readPage(request: PageRequest): Page {
   const mark = queryMark(text, [...parameters], key && keyText(key))
   const position = decodePosition(request.continuation, mark)
   const scope = scopeOf(request)
-  if (!shape.rowsAreIndependent) return countedPage(request, position, scope)
-  const isFirstSorted = request.query.orderBy.length > 0 && !request.continuation
-  return (isFirstSorted && wholeResult(request, scope)) || positionedPage(request, position)
+  return shape.rowsAreIndependent
+    ? positionedPage(request, position, scope)
+    : countedPage(request, position, scope)
 }
 
 function countedPage(request: PageRequest, position: Position, scope: QueryScope): Page {
@@ -63,58 +63,45 @@ function countedPage(request: PageRequest, position: Position, scope: QueryScope
   }
 }
 
-/** A sorted result that fits one page needs no position, and so no look at single documents. */
-function wholeResult(request: PageRequest, scope: QueryScope): Page | undefined {
-  const rows = rowsOf(request, scope.items)
-  if (rows.length > request.maxRows) return undefined
-  const page = collector(request.maxRows)
-  for (const row of rows) {
-    if (page.isFull()) return undefined
-    page.add(row)
-  }
-  const matched = rows.length
-  return {
-    rows: page.rows,
-    continuation: undefined,
-    work: work(request, { page, matched, examined: scope.count, entries: 0 }),
-  }
-}
-
 interface Cut {
   readonly item: Item
   /** How many of the item's rows went out; 0 for all. */
   readonly rows: number
 }
 
-function positionedPage(request: PageRequest, position: Position): Page {
-  const scope = scopeOf(request)
+function positionedPage(request: PageRequest, position: Position, scope: QueryScope): Page {
   const left = position.left ?? topOf(request)
-  const page = collector(Math.min(request.maxRows, left))
-  let [cut, matched, examined]: [Cut | undefined, number, number] = [undefined, 0, 0]
-  for (const item of candidates(request, position, scope)) {
-    examined += 1
+  const maxRows = Math.min(request.maxRows, left)
+  const page = collector(maxRows)
+  const behind = behindPosition(request, position)
+  const scan: Scan = { ...request, maxRows, behind, scope, examined: 0 }
+  let [cut, matched]: [Cut | undefined, number] = [undefined, 0]
+  const finish = (continuation?: string): Page => ({
+    rows: page.rows,
+    continuation,
+    work: work(request, { page, matched, examined: scan.examined, entries: 0 }),
+  })
+  for (const item of candidates(scan)) {
     const rows = rowsOf(request, [item])
     const from = item.sequence === position.after?.sequence ? (position.rows ?? 0) : 0
     for (let index = from; index < rows.length; index += 1) {
       if (page.isFull()) {
         const rest = left - page.rows.length
-        const token = rest > 0 && cut ? nextPosition(request, position, { cut, rest }) : undefined
-        return {
-          rows: page.rows,
-          continuation: token,
-          work: work(request, { page, matched, examined, entries: 0 }),
-        }
+        return finish(rest > 0 && cut ? nextPosition(request, position, { cut, rest }) : undefined)
       }
       page.add(rows[index])
       cut = { item, rows: index + 1 < rows.length ? index + 1 : 0 }
     }
     if (rows.length > from) matched += 1
   }
-  return {
-    rows: page.rows,
-    continuation: undefined,
-    work: work(request, { page, matched, examined: scope.count, entries: 0 }),
-  }
+  return finish()
+}
+
+/** One walk over the scope: from where, and how many documents it has judged. */
+interface Scan extends PageRequest {
+  readonly behind: (item: Item) => boolean
+  readonly scope: QueryScope
+  examined: number
 }
 
 function nextPosition(
@@ -135,35 +122,26 @@ function nextPosition(
 }
 
 /** The documents from the position on that have rows, in the order of the query; enough of them for a page. */
-function* candidates(
-  request: PageRequest,
-  position: Position,
-  scope: QueryScope,
-): Generator<Item, void> {
-  const behind = behindPosition(request, position)
-  if (request.query.orderBy.length > 0) {
-    yield* smallest(request, behind, scope)
+function* candidates(scan: Scan): Generator<Item, void> {
+  if (scan.query.orderBy.length > 0) {
+    yield* smallest(scan)
     return
   }
-  for (const chunk of chunks(scope.items, behind)) {
-    if (hasRows(request, chunk)) yield* chunk
+  for (const chunk of chunks(scan, scan.behind)) {
+    if (hasRows(scan, chunk)) yield* chunk
   }
 }
 
 /** The first documents in the query's order, found without sorting all of them. */
-function smallest(
-  request: PageRequest,
-  behind: (item: Item) => boolean,
-  scope: QueryScope,
-): readonly Item[] {
-  const order = comparison(request)
+function smallest(scan: Scan): readonly Item[] {
+  const order = comparison(scan)
   // Each document has a row at least; one more tells whether the page is the last, one may have gone out in part.
-  const wanted = request.maxRows + 2
+  const wanted = scan.maxRows + 2
   let found: Item[] = []
   let bound: Item | undefined
-  const mayCount = (item: Item) => behind(item) && (!bound || order(item, bound) < 0)
-  for (const chunk of chunks(scope.items, mayCount)) {
-    if (hasRows(request, chunk)) found.push(...chunk.filter((item) => hasRows(request, [item])))
+  const mayCount = (item: Item) => scan.behind(item) && (!bound || order(item, bound) < 0)
+  for (const chunk of chunks(scan, mayCount)) {
+    if (hasRows(scan, chunk)) found.push(...chunk.filter((item) => hasRows(scan, [item])))
     if (found.length >= 4 * wanted) {
       found = found.sort(order).slice(0, wanted)
       bound = found.at(-1)
@@ -198,15 +176,17 @@ function behindPosition(
   }
 }
 
-function* chunks(items: Iterable<Item>, accepts: (item: Item) => boolean): Generator<Item[], void> {
+function* chunks(scan: Scan, accepts: (item: Item) => boolean): Generator<Item[], void> {
   let chunk: Item[] = []
-  for (const item of items) {
+  for (const item of scan.scope.items) {
     if (!accepts(item)) continue
     chunk.push(item)
     if (chunk.length < CHUNK) continue
+    scan.examined += chunk.length
     yield chunk
     chunk = []
   }
+  scan.examined += chunk.length
   if (chunk.length > 0) yield chunk
 }
 

@@ -17,7 +17,9 @@ export interface Route {
 const PARTITION_KEY_DELETE = 'partitionkeydelete'
 
 export function routeOf(request: LocalRequest): Route {
-  const segments = request.url.pathname.split('/').filter(Boolean).map(decodeSegment)
+  // Nothing in this protocol is a query string: a question mark belongs to an item's id.
+  const path = request.url.pathname + request.url.search
+  const segments = path.split('/').filter(Boolean).map(decodeSegment)
   const isList = segments.length % 2 === 1
   const type = (isList ? segments.at(-1) : segments.at(-2)) ?? 'account'
   return {

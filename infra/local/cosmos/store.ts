@@ -9,6 +9,7 @@ import {
 import { checkId } from './definitions.ts'
 import { badRequest, conflict, notFound } from './errors.ts'
 import { compileIndexing } from './indexing.ts'
+import type { JsonObject } from './json.ts'
 import { expiryOf } from './time-to-live.ts'
 
 export interface Database {
@@ -16,6 +17,8 @@ export interface Database {
   readonly rid: string
   readonly etag: string
   readonly modifiedMs: number
+  /** What the offer says, shared by the containers; undefined when each has its own. */
+  throughput: JsonObject | undefined
   readonly containers: Map<string, Container>
 }
 
@@ -41,6 +44,7 @@ export function createDatabase(store: Store, id: unknown, nowMs: number): Databa
     rid: base64(store.random(DATABASE_RID_BYTES)),
     etag: newEtag(store),
     modifiedMs: nowMs,
+    throughput: undefined,
     containers: new Map(),
   }
   store.databases.set(id, database)
@@ -68,6 +72,7 @@ export function addContainer(place: Placement, definition: ContainerDefinition):
     etag: newEtag(store),
     definition,
     modifiedMs: nowMs,
+    throughput: undefined,
     journal: store.journal,
   })
   database.containers.set(definition.id, container)

@@ -162,10 +162,48 @@ test.for([
   expect(await refusal(database.containers.create(request as never))).toBe(400)
 })
 
-test('there is one range of partition keys, and no offer', async () => {
+test('there is one range of partition keys', async () => {
   await using local = await startLocal()
   const container = await local.container()
   const { resources } = await container.readPartitionKeyRanges().fetchAll()
   expect(resources).toMatchObject([{ id: '0', minInclusive: '', maxExclusive: 'FF' }])
+})
+
+test('the offer of a container says what was asked for, and takes another throughput', async () => {
+  await using local = await startLocal()
+  const { client } = local
+  const { database } = await client.databases.create({ id: 'tests' })
+  const definition = { partitionKey: { paths: ['/tenant'] } }
+  const throughput = async (id: string) =>
+    (await database.container(id).readOffer()).resource?.content
+  await database.containers.create({ ...definition, id: 'default' })
+  await database.containers.create({ ...definition, id: 'asked', throughput: 1_000 })
+  await database.containers.create({ ...definition, id: 'scaled', maxThroughput: 4_000 })
+  expect([
+    await throughput('default'),
+    await throughput('asked'),
+    await throughput('scaled'),
+  ]).toMatchObject([
+    { offerThroughput: 400 },
+    { offerThroughput: 1_000 },
+    { offerThroughput: 400, offerAutopilotSettings: { maxThroughput: 4_000 } },
+  ])
+  const { resource, offer } = await database.container('default').readOffer()
+  if (!resource?.content || !offer) throw new Error('there is no offer')
+  const content = { ...resource.content, offerThroughput: 500 }
+  expect((await offer.replace({ ...resource, content })).resource?.content).toMatchObject(content)
+  expect((await client.offers.readAll().fetchAll()).resources).toHaveLength(3)
+  await database.delete()
+  expect(await refusal(offer.read())).toBe(404)
+})
+
+test('containers share the throughput of their database', async () => {
+  await using local = await startLocal()
+  const { database } = await local.client.databases.create({ id: 'tests', throughput: 600 })
+  const { container } = await database.containers.create({
+    id: 'c',
+    partitionKey: { paths: ['/a'] },
+  })
+  expect((await database.readOffer()).resource?.content).toMatchObject({ offerThroughput: 600 })
   expect((await container.readOffer()).resource).toBeUndefined()
 })

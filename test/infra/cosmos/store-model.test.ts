@@ -128,6 +128,7 @@ function newContainer(): Container {
     etag: '"e"',
     definition,
     modifiedMs: START_MS,
+    throughput: undefined,
     journal: undefined,
   })
 }
