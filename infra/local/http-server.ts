@@ -37,15 +37,20 @@ export interface HttpServer extends AsyncDisposable {
 }
 
 const DEFAULT_BODY_LIMIT = 16 * 1024 * 1024
+/** Clients of some vendors put long queries into the URL; Node stops at 16 KiB by itself. */
+const MAX_HEADER_BYTES = 128 * 1024
 
 /** Serves HTTP on 127.0.0.1 with the control channel's faults and counts applied to every request. */
 export async function serveHttp(options: HttpServerOptions): Promise<HttpServer> {
-  const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
-    answer(options, request, response).catch((error: unknown) => {
-      if (response.headersSent) return response.destroy()
-      return write(response, { status: 500, body: { error: String(error) } })
-    })
-  })
+  const server = createServer(
+    { keepAliveTimeout: 60_000, maxHeaderSize: MAX_HEADER_BYTES },
+    (request, response) => {
+      answer(options, request, response).catch((error: unknown) => {
+        if (response.headersSent) return response.destroy()
+        return write(response, { status: 500, body: { error: String(error) } })
+      })
+    },
+  )
   const port = await listen(server, options.port ?? 0)
   return {
     server,

@@ -158,10 +158,8 @@ async function batch(twin: Twin, requests: readonly object[]) {
   return { ...parsed, items }
 }
 
-const JSON_HEADERS = [
-  { name: 'Accept', value: 'application/json' },
-  { name: 'Content-Type', value: 'application/json' },
-]
+/** Stock clients leave `Accept` to the batch itself. */
+const JSON_HEADERS = [{ name: 'Content-Type', value: 'application/json' }]
 const insert = (id: unknown, fields: object) => ({
   id,
   method: 'POST',

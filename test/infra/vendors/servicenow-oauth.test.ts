@@ -239,7 +239,7 @@ test('basic auth and an API key open the API; anything else is answered 401', as
 test('a user who is no longer active is signed out everywhere', async () => {
   await using twin = await startTwin()
   const { body } = await token(twin, PASSWORD)
-  const [user] = twin.control.rows('sys_user')
+  const user = twin.control.rows('sys_user').find((row) => row['user_name'] === PASSWORD.username)
   twin.control.update('sys_user', user?.['sys_id'] ?? '', { active: 'false' })
   expect(await statusWith(twin, body.access_token)).toBe(401)
   expect((await refresh(twin, body.refresh_token)).status).toBe(401)

@@ -174,6 +174,27 @@ test('an insert is answered 201 with its place, and the stamps of the clock', as
   expect((await twin.call(START, { method: 'POST', headers, body })).text).toBe('')
 })
 
+test('an insert may bring its sys_id, and is opened by its writer; an update changes neither', async () => {
+  await using twin = await startTwin()
+  const sys_id = 'AAAABBBBCCCCDDDDEEEEFFFF00001111'
+  const { rows } = await twin.list('sys_user', { sysparm_query: 'user_name=syncline.integration' })
+  await twin.call(START, { method: 'POST', body: { sys_id } })
+  await twin.call(`${START}/${sys_id}`, { method: 'PATCH', body: { sys_id: '0'.repeat(32) } })
+  expect(twin.control.rows('incident')).toMatchObject([
+    { sys_id, opened_by: rows[0]?.['sys_id'], sys_mod_count: '0' },
+  ])
+})
+
+test('a query of twenty thousand characters is read', async () => {
+  await using twin = await startTwin({ count: 2 })
+  const sysparm_query = `${'AAAA=BBBB^'.repeat(2_000)}number=INC0000002`
+  const { rows } = await twin.list('incident', {
+    sysparm_query,
+    sysparm_suppress_pagination_header: 'true',
+  })
+  expect(rows).toMatchObject([{ number: 'INC0000002' }])
+})
+
 test.for(['PUT', 'PATCH'])('%s merges, and counts only what changes something', async (method) => {
   await using twin = await startTwin()
   const id = create(twin, { short_description: 'old', category: 'network' })

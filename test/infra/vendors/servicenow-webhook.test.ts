@@ -5,6 +5,7 @@ import { serveHttp } from '../../../infra/local/http-server.ts'
 import { startTwin } from './servicenow-client.ts'
 
 const SECRET = 'webhook-secret'
+const ADMIN = { sys_id: '6816f79cc0a8016401c5a33be04be441', name: 'System Administrator' }
 const HOURS_MS = 7_200_000
 
 interface Received {
@@ -61,7 +62,7 @@ test('a change is posted as the business rule posts it, signed over the raw body
       state: '2',
       priority: '5',
     },
-    user: { sys_id: '', name: 'admin' },
+    user: ADMIN,
     timestamp: expect.stringMatching(/Z$/),
   })
   const text = post?.text ?? ''
@@ -94,7 +95,7 @@ test('changes through the API and by people are told; silent ones and those with
   expect(told).toEqual(
     expect.arrayContaining([
       ['delete', integration],
-      ['insert', { sys_id: '', name: 'admin' }],
+      ['insert', ADMIN],
       ['update', integration],
     ]),
   )

@@ -36,6 +36,7 @@ export class Accounts {
   constructor(instance: Instance, { userName, password, timeZone }: Credentials) {
     this.#instance = instance
     this.#passwords.set(userName, password)
+    addAdministrator(instance)
     const fields = { user_name: userName, name: 'Syncline Integration', active: 'true' }
     instance.referTo('sys_user', userName, { ...fields, time_zone: timeZone })
   }
@@ -54,4 +55,18 @@ export class Accounts {
   signIn(userName: string, password: string): Account | undefined {
     return this.#passwords.get(userName) === password ? this.find(userName) : undefined
   }
+}
+
+/** Every instance has this user, with this sys_id. Nobody knows its password until the control sets one. */
+const ADMINISTRATOR = {
+  sys_id: '6816f79cc0a8016401c5a33be04be441',
+  user_name: 'admin',
+  name: 'System Administrator',
+  email: 'admin@example.com',
+  active: 'true',
+  time_zone: 'GMT',
+}
+
+function addAdministrator(instance: Instance): void {
+  instance.referTo('sys_user', 'admin', ADMINISTRATOR)
 }

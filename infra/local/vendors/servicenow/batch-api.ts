@@ -44,11 +44,15 @@ export function answerBatch(request: LocalRequest, quota: BatchQuota, run: RunIt
 
 function toRequest(item: Item, outer: LocalRequest): LocalRequest {
   const given = item.headers.map(({ name, value }) => [name.toLowerCase(), value])
-  const authorization = outer.headers['authorization']
+  const { authorization, accept } = outer.headers
   return {
     method: item.method,
     url: new URL(item.url, outer.url.origin),
-    headers: { ...(authorization ? { authorization } : {}), ...Object.fromEntries(given) },
+    headers: {
+      ...(authorization ? { authorization } : {}),
+      ...(accept ? { accept } : {}),
+      ...Object.fromEntries(given),
+    },
     body: Buffer.from(item.body ?? '', 'base64'),
   }
 }

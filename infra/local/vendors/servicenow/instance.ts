@@ -85,8 +85,10 @@ export class Instance {
     const sysId = fields['sys_id'] ?? randomBytes(16).toString('hex')
     const numbered = shape?.numberPrefix ? { number: this.#nextNumber(table, shape) } : {}
     const classed = shape?.columns['sys_class_name'] ? { sys_class_name: table } : {}
+    const opener = shape?.columns['opened_by'] ? this.userNamed(by)?.['sys_id'] : undefined
     const row = this.#withoutJournals(table, sysId, {
       ...defaultsOf(table, stamp),
+      ...(opener === undefined ? {} : { opened_by: opener }),
       ...numbered,
       ...classed,
       sys_created_on: stamp,
@@ -159,7 +161,7 @@ export class Instance {
 
   /** The record that a label stands for, made when it is new. For loading data. */
   referTo(table: string, label: string, fields: Changes): string {
-    const sysId = sysIdOf(table, label)
+    const sysId = fields['sys_id'] ?? sysIdOf(table, label)
     if (!this.store(table).get(sysId))
       this.writeSilently(table, {
         sys_id: sysId,

@@ -20,6 +20,8 @@ const options = readOptions({
     'webhook-url': { type: 'text', help: 'where the business rule posts changes' },
     'webhook-secret': { type: 'text', help: 'its secret', default: 'local-webhook-secret' },
     'function-key': { type: 'text', help: 'its function key' },
+    user: { type: 'text', help: 'integration user', default: 'syncline.integration' },
+    password: { type: 'text', help: 'its password', default: 'local-servicenow-password' },
     'client-id': { type: 'text', help: 'OAuth client', default: 'local-servicenow-client' },
     'client-secret': { type: 'text', help: 'its secret', default: 'local-servicenow-secret' },
   },
@@ -36,7 +38,12 @@ const servicenow = await startServiceNow({
   latencyMs: options.latency,
   count: options.count,
   seed: options.seed,
-  credentials: { clientId: options['client-id'], clientSecret: options['client-secret'] },
+  credentials: {
+    clientId: options['client-id'],
+    clientSecret: options['client-secret'],
+    userName: options.user,
+    password: options.password,
+  },
   ...(options.incidents
     ? { incidents: { log: await readIncidentLog(options.incidents), mode } }
     : {}),

@@ -38,6 +38,8 @@ export interface TableCall extends Twin {
 }
 
 const DEFAULT_LIMIT = 10_000
+/** A client may choose the sys_id of a new record, as PySNC does with `set_new_guid_value`. */
+const OWN_SYS_ID = /^[0-9A-Za-z]{32}$/
 const READ_ONLY = /^(sys_id|sys_(created|updated)_(on|by)|sys_mod_count|sys_class_name)$/
 
 /** `/api/now/table/{table}` and `/{sys_id}` (facts A2). */
@@ -212,9 +214,12 @@ function readChanges(call: TableCall, former: Row): { readonly fields: Changes }
     return failure(400, 'Exception while reading request', 'The payload is not valid JSON')
   const isLocalTime = call.request.url.searchParams.get('sysparm_input_display_value') === 'true'
   const columns = call.instance.tables.get(call.table)?.columns ?? {}
+  const isNew = former['sys_id'] === undefined
   const fields = Object.fromEntries(
     Object.entries(given).flatMap(([name, value]) => {
       const column = Object.hasOwn(columns, name) ? columns[name] : undefined
+      const isOwnId = name === 'sys_id' && isNew && OWN_SYS_ID.test(value)
+      if (isOwnId) return [[name, value]]
       if (!column || READ_ONLY.test(name) || !call.rights.seesField(call.table, name)) return []
       const isLocal = isLocalTime && column.kind === 'instant'
       return [[name, isLocal ? fromLocalStamp(value, call.caller.timeZone) : value]]
