@@ -43,7 +43,10 @@ export type Selection =
   | { readonly kind: 'wrong-method'; readonly allow: readonly string[] }
   | { readonly kind: 'not-found' }
 
-/** Picks the route of a request: the best one that takes the method, 405 when only others match the path. */
+/**
+ * Picks the route of a request: the best one that takes the method. When only others match the path the answer is 405
+ * (RFC 9110 §15.5.6); the real host still says 404 there (azure-functions-host issue 10098), which tells a caller less.
+ */
 export function selectRoute(
   routes: readonly HttpRoute[],
   method: string,
