@@ -103,10 +103,11 @@ function toSql({ anyOf }: Query): SqlQuerySpec {
   const term = ({ field, is, value }: Condition) => {
     const name = `@p${parameters.length}`
     parameters.push({ name, value })
-    return `c${field
+    const path = `c${field
       .split('.')
       .map((key) => `[${JSON.stringify(key)}]`)
-      .join('')} ${is} ${name}`
+      .join('')}`
+    return is === 'contains' ? `ARRAY_CONTAINS(${path}, ${name})` : `${path} ${is} ${name}`
   }
   const groups = anyOf.map((conditions) => `(${conditions.map(term).join(' AND ')})`)
   return { query: `SELECT * FROM c WHERE ${groups.join(' OR ')}`, parameters }

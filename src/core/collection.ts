@@ -26,7 +26,8 @@ export type WriteOutcome =
 
 export interface Condition {
   readonly field: string
-  readonly is: '=' | '<=' | '!='
+  /** `contains`: the field is a list that has the value. */
+  readonly is: '=' | '<=' | '!=' | 'contains'
   readonly value: string | number | boolean
 }
 

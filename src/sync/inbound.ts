@@ -2,21 +2,14 @@ import { AppError } from '../core/errors.ts'
 import { idOf } from '../core/ids.ts'
 import { retryDelayMs } from '../core/retry-delay.ts'
 import { addMs, MINUTE_MS, SECOND_MS } from '../core/time.ts'
-import { checkpoint, LEASE_MS, takeLease, type HeldStream } from './lease.ts'
-import { storePage } from './page.ts'
-import type { PageOutcome, Refusal, Source, SyncPorts } from './ports.ts'
+import { checkpoint, takeLease, type HeldStream } from './lease.ts'
+import { refreshOne } from './refresh.ts'
+import type { Refusal, SyncPorts } from './ports.ts'
+import { readPages, type Slice, type SyncLimits } from './slice.ts'
 import { noCounts, type Run } from './record.ts'
 import { resultOf, type SyncResult } from './result.ts'
+import { sideOf, sidesOf } from './sides.ts'
 import { ended, startedBy, type InboundMessage, type Task } from './task.ts'
-
-export interface SyncLimits {
-  /** Rows asked for at a time. */
-  readonly pageSize: number
-  /** How long one message may be worked on before the rest goes into another. */
-  readonly sliceMs: number
-  /** Tries without getting further before a run is given up until its next slot. */
-  readonly maxAttempts: number
-}
 
 export type SliceOutcome =
   | { readonly kind: 'finished'; readonly result: SyncResult }
@@ -26,8 +19,6 @@ export type SliceOutcome =
   | { readonly kind: 'stale' }
 
 const backoff = { baseMs: 2 * SECOND_MS, capMs: 15 * MINUTE_MS }
-/** A checkpoint with no rows is written this often, to keep the lease. */
-const IDLE_CHECKPOINT_MS = LEASE_MS / 4
 
 /**
  * Works on a run until it is over or its slice of time is: reads page after page, stores them, and hands the rest over to
@@ -39,6 +30,7 @@ export async function executeSync(
   work: { readonly message: InboundMessage; readonly signal: AbortSignal },
 ): Promise<SliceOutcome> {
   const { message } = work
+  if (message.externalId !== undefined) return refreshRow(ports, message, work.signal)
   const task = await startRun(ports, message)
   if (!task) return { kind: 'stale' }
   const source = await ports.openSource(task)
@@ -52,14 +44,46 @@ export async function executeSync(
   if (lease.kind === 'busy') return sendSlice(ports, message, { notBefore: lease.until })
   if (lease.kind === 'handed_over')
     return sendSlice(ports, { ...message, slice: lease.slice - 1 }, {})
+  const side = sideOf(ports, task)
+  if (!side) return refuseRun(ports, message, noStream(task))
   const slice = await readPages(ports, {
+    side,
+    sides: await sidesOf(ports, tenantId, entityType),
     source,
     held: lease.held,
     limits,
     task,
+    deletesApproved: message.deletesApproved ?? false,
     signal: work.signal,
   })
   return settle(ports, { message, slice, limits })
+}
+
+/** A run of one row: it takes nobody's turn, so it needs no lease and no claim. */
+async function refreshRow(
+  ports: SyncPorts,
+  message: InboundMessage,
+  signal: AbortSignal,
+): Promise<SliceOutcome> {
+  const startedAt = ports.clock().toISOString()
+  const outcome = await refreshOne(ports, message, signal)
+  if (outcome.kind === 'stale') return outcome
+  if (outcome.kind === 'done') {
+    return {
+      kind: 'finished',
+      result: resultOf(message, { counts: outcome.counts, startedAt }, ports.clock()),
+    }
+  }
+  const { by } = outcome
+  if (by.kind === 'refused') return refuseRun(ports, message, by)
+  const delayMs = by.afterMs ?? retryDelayMs(message.attempt, ports.random(), backoff)
+  const notBefore = addMs(ports.clock(), delayMs)
+  return sendSlice(ports, { ...message, attempt: message.attempt + 1 }, { notBefore })
+}
+
+function noStream({ integrationId, entityType }: Task): Refusal {
+  const reason = `${integrationId} has no stream of ${entityType}`
+  return { kind: 'refused', code: 'unknown_vendor', reason }
 }
 
 /** Marks the task as running. Undefined when the message's run is not the task's (any more). */
@@ -74,62 +98,6 @@ async function startRun(ports: SyncPorts, message: InboundMessage): Promise<Task
   // Whoever changed it in this moment, an operator or another worker: look again when the message comes back.
   if (!written.committed) throw new AppError('conflict', `task ${task.id} changed as its run began`)
   return task
-}
-
-type Slice =
-  | { readonly kind: 'done'; readonly held: HeldStream }
-  | { readonly kind: 'time_is_up'; readonly held: HeldStream }
-  | { readonly kind: 'lost' }
-  | {
-      readonly kind: 'stopped'
-      readonly held: HeldStream
-      readonly by: Exclude<PageOutcome, { kind: 'page' }>
-      /** Whether rows were read before it stopped. */
-      readonly moved: boolean
-    }
-
-interface Reading {
-  readonly source: Source
-  readonly held: HeldStream
-  readonly limits: SyncLimits
-  readonly task: Task
-  readonly signal: AbortSignal
-}
-
-async function readPages(ports: SyncPorts, reading: Reading): Promise<Slice> {
-  const { source, limits, signal } = reading
-  const startedAt = ports.clock().getTime()
-  let held = reading.held
-  let skip = 0
-  while (!held.run.finished) {
-    const request = { after: held.run.position, skip, limit: limits.pageSize }
-    const page = await source.fetchPage(request, signal)
-    if (page.kind !== 'page') {
-      const moved = held.run.counts.processed > reading.held.run.counts.processed
-      return { kind: 'stopped', held, by: page, moved }
-    }
-    const stored = await storePage(ports, held, {
-      source,
-      rows: page.rows,
-      taskId: reading.task.id,
-    })
-    if (!stored) return { kind: 'lost' }
-    held = page.more ? stored : { ...stored, run: { ...stored.run, finished: true } }
-    // A page of which we may see nothing does not move the position: look behind it.
-    skip = page.rows.length === 0 ? skip + limits.pageSize : 0
-    const timeIsUp = ports.clock().getTime() - startedAt >= limits.sliceMs || signal.aborted
-    if (page.more && timeIsUp) return { kind: 'time_is_up', held }
-    if (page.more && !checkpointIsDue(ports, held)) continue
-    const saved = await checkpoint(ports, held)
-    if (saved.kind !== 'saved') return { kind: 'lost' }
-    held = saved.held
-  }
-  return { kind: 'done', held }
-}
-
-function checkpointIsDue(ports: SyncPorts, { run }: HeldStream): boolean {
-  const writtenAt = Date.parse(run.leaseUntil) - LEASE_MS
-  return ports.clock().getTime() - writtenAt >= IDLE_CHECKPOINT_MS
 }
 
 interface Settling {

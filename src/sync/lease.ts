@@ -88,8 +88,11 @@ function newRun(
   { runId, overlapMs }: { readonly runId: string; readonly overlapMs: number },
   now: Date,
 ): Omit<Run, 'slice' | 'leaseUntil'> {
+  const { deletedTo, comparedAt } = before?.run ?? {}
   return {
     runId,
+    ...(deletedTo === undefined ? {} : { deletedTo }),
+    ...(comparedAt === undefined ? {} : { comparedAt }),
     position: rewound(before?.cursor ?? null, overlapMs),
     startedAt: now.toISOString(),
     counts: noCounts,

@@ -4,111 +4,148 @@ import { idOf } from '../core/ids.ts'
 import { laterOf, type Cursor } from './cursor.ts'
 import { checkpoint, partitionOf, type HeldStream } from './lease.ts'
 import { decode } from './mapping.ts'
-import type { Source, SourceRow, SyncPorts } from './ports.ts'
-import {
-  applyRow,
-  linkId,
-  newsOf,
-  type Counts,
-  type IncomingRow,
-  type LinkDocument,
-  type RecordDocument,
-  type ShardDocument,
-  type StreamKey,
-} from './record.ts'
+import { announce } from './outbox.ts'
+import type { Source, SourceRow, SyncPorts, VendorProblem } from './ports.ts'
+import { proveRows } from './proof.ts'
+import type { Counts, LinkDocument, RecordDocument, ShardDocument, StreamKey } from './record.ts'
 import type { ParkedRow } from './result.ts'
+import {
+  idsFor,
+  placeRow,
+  weightOf,
+  type DecodedRow,
+  type RowContext,
+  type RowOutcome,
+  type Shelf,
+} from './shelf.ts'
+import type { TaskSide } from './sides.ts'
 
-/** One write is the checkpoint's; a row takes two. */
-const ROWS_PER_COMMIT = Math.floor((MAX_WRITES - 1) / 2)
+/** A row takes a record, perhaps a link, and conflicts; one write is the checkpoint's. */
+const WRITES_PER_COMMIT = MAX_WRITES - 1
 /** Three quarters of what a batch may weigh: the store adds fields of its own. */
 const BYTES_PER_COMMIT = 1.5 * 1024 * 1024
+/** A record is kept twice, once as it is and once as agreed; what is larger fits no commit. */
+const MAX_ROW_BYTES = BYTES_PER_COMMIT / 4
 /** A record changed by somebody else between our read and our write is read again so often. */
-const CONFLICT_TRIES = 5
+const CONFLICT_TRIES = 8
 
-interface DecodedRow extends IncomingRow {
-  readonly cursor: Cursor
+export interface Page {
+  readonly source: Source
+  readonly rows: readonly SourceRow[]
+  /** Rows that are not in the order of the stream leave its position where it is. */
+  readonly inOrder: boolean
+  readonly side: TaskSide
+  readonly sides: readonly TaskSide[]
+  /** Our time before the page was asked for. */
+  readonly fetchedAt: Date
+  readonly signal: AbortSignal
 }
+
+export type Storing =
+  | { readonly kind: 'stored'; readonly held: HeldStream }
+  /** Somebody else holds the stream now. */
+  | { readonly kind: 'lost' }
+  | { readonly kind: 'stopped'; readonly held: HeldStream; readonly by: VendorProblem }
 
 /**
  * Puts a page into the store: rows that cannot be taken are parked first; the others are written in commits that each move
  * the checkpoint behind their last row, so that a crash between two of them repeats no row and loses none.
- * Returns the stream as it is now; undefined when the lease was lost.
  */
-export async function storePage(
-  ports: SyncPorts,
-  held: HeldStream,
-  page: { readonly source: Source; readonly rows: readonly SourceRow[]; readonly taskId: string },
-): Promise<HeldStream | undefined> {
+export async function storePage(ports: SyncPorts, held: HeldStream, page: Page): Promise<Storing> {
   const { rows, parked } = decodeRows(page, held, ports.clock())
+  await parkRows(ports, parked)
+  let at = counting(held, { failed: parked.length, processed: parked.length })
+  for (let done = 0; done < rows.length;) {
+    const commit = await commitSome(ports, at, { page, rows: rows.slice(done, done + MAX_WRITES) })
+    if (commit.kind !== 'stored') return commit
+    at = commit.held
+    done += commit.rows
+  }
+  const last = page.rows.at(-1)
+  return { kind: 'stored', held: last && page.inOrder ? moved(at, last.cursor) : at }
+}
+
+async function parkRows(ports: SyncPorts, parked: readonly ParkedRow[]): Promise<void> {
   for (const row of parked) {
     await ports.parked.write([row.tenantId], [{ kind: 'upsert', document: row }])
   }
-  let at: HeldStream | undefined = counting(held, {
-    failed: parked.length,
-    processed: parked.length,
-  })
-  for (let done = 0; at && done < rows.length;) {
-    const commit: CommitResult | undefined = await commitSome(ports, at, rows.slice(done))
-    at = commit?.held
-    done += commit?.rows ?? 0
-  }
-  const last = page.rows.at(-1)
-  return at && last ? moved(at, last.cursor) : at
 }
 
-function decodeRows(
-  page: { readonly source: Source; readonly rows: readonly SourceRow[]; readonly taskId: string },
-  { key, run }: HeldStream,
-  now: Date,
-): { rows: DecodedRow[]; parked: ParkedRow[] } {
+function decodeRows(page: Page, held: HeldStream, now: Date) {
   const rows: DecodedRow[] = []
   const parked: ParkedRow[] = []
-  for (const row of page.rows) {
-    const decoded = decode(page.source.mapping, row.values)
-    if (decoded.ok && weigh(decoded.fields) <= BYTES_PER_COMMIT / 2) {
-      rows.push({
-        externalId: row.externalId,
-        version: row.version,
-        fields: decoded.fields,
-        cursor: row.cursor,
-      })
+  for (const source of page.rows) {
+    const decoded = source.deleted
+      ? ({ ok: true, fields: {} } as const)
+      : decode(page.source.mapping, source.values)
+    if (decoded.ok && weigh(decoded.fields) <= MAX_ROW_BYTES) {
+      const { externalId, version } = source
+      rows.push({ externalId, version, fields: decoded.fields, source })
       continue
     }
     const error = decoded.ok
       ? new AppError('body_too_large', 'the row is larger than a record may be')
       : decoded.error
-    parked.push({
-      id: idOf('parked', key.connectionId, key.entityType, row.externalId),
-      kind: 'row',
-      ...key,
-      taskId: page.taskId,
-      externalId: row.externalId,
-      reason: { code: error.code, message: error.message },
-      payload: decoded.ok ? {} : row.values,
-      parkedAt: now.toISOString(),
-      runId: run.runId,
-    })
+    const payload = decoded.ok ? {} : source.values
+    parked.push(parkedRow(held, { page, source, error, payload, now }))
   }
   return { rows, parked }
 }
 
-interface CommitResult {
-  readonly held: HeldStream
-  readonly rows: number
+function parkedRow(
+  { key, run }: HeldStream,
+  of: {
+    readonly page: Page
+    readonly source: SourceRow
+    readonly error: AppError
+    readonly payload: SourceRow['values']
+    readonly now: Date
+  },
+): ParkedRow {
+  return {
+    id: idOf('parked', key.connectionId, key.entityType, of.source.externalId),
+    kind: 'row',
+    ...key,
+    taskId: of.page.side.task.id,
+    externalId: of.source.externalId,
+    reason: { code: of.error.code, message: of.error.message },
+    payload: of.payload,
+    parkedAt: of.now.toISOString(),
+    runId: run.runId,
+  }
 }
 
+interface Some {
+  readonly page: Page
+  readonly rows: readonly DecodedRow[]
+}
+
+type Commit =
+  | Exclude<Storing, { kind: 'stored' }>
+  | { readonly kind: 'stored'; readonly held: HeldStream; readonly rows: number }
+
 /** Commits as many of the rows as fit; reads again and tries again when somebody else changed one of them. */
-async function commitSome(
-  ports: SyncPorts,
-  held: HeldStream,
-  rows: readonly DecodedRow[],
-): Promise<CommitResult | undefined> {
+async function commitSome(ports: SyncPorts, held: HeldStream, some: Some): Promise<Commit> {
+  const { page } = some
   for (let tries = 0; tries < CONFLICT_TRIES; tries += 1) {
-    const plan = await planCommit(ports, held, rows)
-    if (plan.writes.length === 0) return { held: plan.held, rows: plan.rows }
+    const shelf = await lookUp(ports, held.key, some.rows)
+    const proven = await proveRows(some.rows, { shelf, key: held.key, page })
+    if (proven.kind !== 'proven') return { kind: 'stopped', held, by: proven }
+    const plan = planCommit(held, { shelf, page, rows: proven.rows })
+    await parkRows(
+      ports,
+      plan.parked.map((of) => parkedRow(held, { ...of, now: shelf.now })),
+    )
+    if (plan.writes.length === 0) return { kind: 'stored', held: plan.held, rows: plan.rows }
     const saved = await checkpoint(ports, plan.held, plan.writes)
-    if (saved.kind === 'saved') return { held: saved.held, rows: plan.rows }
-    if (saved.kind === 'lost') return undefined
+    if (saved.kind === 'lost') return { kind: 'lost' }
+    if (saved.kind === 'conflict') continue
+    const records = plan.writes.flatMap(({ document }) =>
+      document.kind === 'record' ? [document] : [],
+    )
+    const others = page.sides.filter(({ pushes }) => pushes)
+    await announce(ports, records, { sides: others, correlationId: held.run.runId })
+    return { kind: 'stored', held: saved.held, rows: plan.rows }
   }
   throw new AppError(
     'conflict',
@@ -116,94 +153,83 @@ async function commitSome(
   )
 }
 
-interface CommitPlan extends CommitResult {
-  readonly writes: readonly Write<ShardDocument>[]
+interface Planning {
+  readonly shelf: Shelf
+  readonly page: Page
+  readonly rows: readonly DecodedRow[]
 }
 
-async function planCommit(
-  ports: SyncPorts,
-  held: HeldStream,
-  rows: readonly DecodedRow[],
-): Promise<CommitPlan> {
-  const known = await lookUp(ports, held.key, rows)
-  const writes: Write<ShardDocument>[] = []
-  const counts = { processed: 0, created: 0, updated: 0 }
+function planCommit(held: HeldStream, { shelf, page, rows }: Planning) {
+  const context: RowContext = { key: held.key, side: page.side, sides: page.sides }
+  const tally = { processed: 0, created: 0, updated: 0, failed: 0, conflicts: 0, resolved: 0 }
+  const parked: Pick<Parameters<typeof parkedRow>[1], 'page' | 'source' | 'error' | 'payload'>[] =
+    []
+  const writes = new Map<string, Write<ShardDocument>>()
   let bytes = 0
   let taken = 0
   for (const row of rows) {
-    const link = known.links.get(row.externalId)
-    if (newsOf(row, link?.document) === 'news') {
-      const record = link && known.records.get(link.document.recordId)
-      const change = applyRow(
-        row,
-        { link: link?.document, record: record?.document },
-        { key: held.key, now: ports.clock() },
-      )
-      const size = weigh(change.record) + weigh(change.link)
-      if (writes.length / 2 >= ROWS_PER_COMMIT || bytes + size > BYTES_PER_COMMIT) break
-      bytes += size
-      writes.push(conditional(change.record, record?.etag), conditional(change.link, link?.etag))
-      counts[record ? 'updated' : 'created'] += 1
-    }
-    counts.processed += 1
+    const more: Shelf = { ...shelf, writes: new Map() }
+    const outcome = placeRow(more, row, context)
+    bytes += weightOf(more)
+    const full = writes.size + more.writes.size > WRITES_PER_COMMIT || bytes > BYTES_PER_COMMIT
+    if (full && taken > 0) break
+    for (const [id, write] of more.writes) writes.set(id, write)
     taken += 1
+    count(tally, outcome)
+    if (outcome.kind === 'parked') {
+      const { error } = outcome
+      parked.push({ page, source: row.source, error, payload: row.source.values })
+    }
   }
   const last = rows[taken - 1]
-  const counted = counting(held, counts)
-  return { held: last ? moved(counted, last.cursor) : counted, rows: taken, writes }
-}
-
-function conditional<T extends ShardDocument>(document: T, etag: string | undefined): Write<T> {
-  return etag === undefined ? { kind: 'create', document } : { kind: 'replace', document, etag }
-}
-
-interface Known {
-  readonly links: ReadonlyMap<string, Stored<LinkDocument>>
-  readonly records: ReadonlyMap<string, Stored<RecordDocument>>
-}
-
-/** Two round trips a page: all links, then the records of those links whose content changed. */
-async function lookUp(
-  ports: SyncPorts,
-  key: StreamKey,
-  rows: readonly DecodedRow[],
-): Promise<Known> {
-  const partition = partitionOf(key)
-  const found = await ports.shards.getMany(
-    partition,
-    rows.map((row) => linkId(key, row.externalId)),
-  )
-  const links = new Map(
-    found.flatMap((stored) =>
-      stored.document.kind === 'link'
-        ? [[stored.document.externalId, { document: stored.document, etag: stored.etag }] as const]
-        : [],
-    ),
-  )
-  const changed = rows.flatMap((row) => {
-    const link = links.get(row.externalId)?.document
-    return link && newsOf(row, link) === 'news' ? [link.recordId] : []
-  })
-  const records = changed.length === 0 ? [] : await ports.shards.getMany(partition, changed)
+  const counted = counting(held, tally)
   return {
-    links,
-    records: new Map(
-      records.flatMap(({ document, etag }) =>
-        document.kind === 'record' ? [[document.id, { document, etag }] as const] : [],
-      ),
-    ),
+    writes: [...writes.values()],
+    held: last && page.inOrder ? moved(counted, last.source.cursor) : counted,
+    rows: taken,
+    parked,
   }
+}
+
+function count(tally: Record<keyof Counts, number>, outcome: RowOutcome): void {
+  tally.processed += 1
+  if (outcome.kind === 'unchanged') return
+  if (outcome.kind === 'parked') {
+    tally.failed += 1
+    return
+  }
+  tally[outcome.kind === 'created' ? 'created' : 'updated'] += 1
+  tally.conflicts += outcome.conflicts.opened
+  tally.resolved += outcome.conflicts.resolved
+}
+
+/** One round trip for rows that are records of their own, a second one for those linked to others. */
+export async function lookUp(
+  ports: Pick<SyncPorts, 'shards' | 'clock'>,
+  key: StreamKey,
+  rows: readonly Pick<DecodedRow, 'source'>[],
+): Promise<Shelf> {
+  const partition = partitionOf(key)
+  const links = new Map<string, LinkDocument>()
+  const records = new Map<string, Stored<RecordDocument>>()
+  const read = async (ids: readonly string[]) => {
+    for (const { document, etag } of await ports.shards.getMany(partition, ids)) {
+      if (document.kind === 'link') links.set(document.externalId, document)
+      if (document.kind === 'record') records.set(document.id, { document, etag })
+    }
+  }
+  await read(rows.flatMap((row) => idsFor(key, row)))
+  const elsewhere = [...links.values()].map(({ recordId }) => recordId)
+  const missing = elsewhere.filter((recordId) => !records.has(recordId))
+  if (missing.length > 0) await read(missing)
+  return { links, records, writes: new Map(), now: ports.clock() }
 }
 
 function counting(held: HeldStream, more: Partial<Counts>): HeldStream {
   const { counts } = held.run
-  const sum: Counts = {
-    processed: counts.processed + (more.processed ?? 0),
-    created: counts.created + (more.created ?? 0),
-    updated: counts.updated + (more.updated ?? 0),
-    failed: counts.failed + (more.failed ?? 0),
-  }
-  return { ...held, run: { ...held.run, counts: sum } }
+  const names = Object.keys(counts) as (keyof Counts)[] // an object of counts
+  const sum = Object.fromEntries(names.map((name) => [name, counts[name] + (more[name] ?? 0)]))
+  return { ...held, run: { ...held.run, counts: { ...counts, ...sum } } }
 }
 
 function moved(held: HeldStream, position: Cursor): HeldStream {

@@ -3,7 +3,7 @@ import type { ErrorCode } from '../core/errors.ts'
 import type { Counts, Run } from './record.ts'
 import type { InboundMessage } from './task.ts'
 
-const RESULT_TTL_SECONDS = 30 * 24 * 3_600
+export const RESULT_TTL_SECONDS = 30 * 24 * 3_600
 
 /** What a run did: kept for thirty days. */
 export interface SyncResult {
@@ -41,6 +41,53 @@ export interface ParkedRow {
   readonly runId: string
 }
 
+/** A record that a connection does not take. */
+export interface ParkedPush {
+  readonly id: string
+  readonly tenantId: string
+  readonly kind: 'push'
+  readonly taskId: string
+  readonly connectionId: string
+  readonly entityType: string
+  readonly recordId: string
+  /** As the vendor or the mapping says it. */
+  readonly reason: { readonly code: string; readonly message: string }
+  readonly parkedAt: string
+}
+
+/** Deletions that look like a mistake: held until a person approves. */
+export interface ParkedDeletes {
+  readonly id: string
+  readonly tenantId: string
+  readonly kind: 'deletes'
+  readonly taskId: string
+  readonly connectionId: string
+  readonly entityType: string
+  readonly reason: { readonly code: ErrorCode; readonly message: string }
+  /** How many rows are missing, of how many that were known. */
+  readonly missing: number
+  readonly known: number
+  readonly parkedAt: string
+}
+
+export type ParkedDocument = ParkedRow | ParkedMessage | ParkedPush | ParkedDeletes
+
+/** What pushing one record did: kept for thirty days. */
+export interface PushResult {
+  readonly id: string
+  readonly integrationId: string
+  readonly tenantId: string
+  readonly entityId: string
+  readonly externalId: string | null
+  readonly operation: 'create' | 'update' | 'delete'
+  readonly success: boolean
+  /** Milliseconds. */
+  readonly duration: number
+  readonly executedAt: string
+  readonly ttl: number
+  readonly error?: { readonly code: string; readonly message: string; readonly retryable: boolean }
+}
+
 /** A message that no worker could read. */
 export interface ParkedMessage {
   readonly id: string
@@ -69,8 +116,8 @@ export function resultOf(
     recordsCreated: counts.created,
     recordsUpdated: counts.updated,
     recordsFailed: counts.failed,
-    conflictsDetected: 0,
-    conflictsResolved: 0,
+    conflictsDetected: counts.conflicts,
+    conflictsResolved: counts.resolved,
     duration: Math.max(0, now.getTime() - Date.parse(startedAt)),
     executedAt: now.toISOString(),
     ttl: RESULT_TTL_SECONDS,

@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import { idOf } from '../core/ids.ts'
 import { addMs, HOUR_MS, MINUTE_MS } from '../core/time.ts'
+import { mappingShape } from './mapping.ts'
 import { isSchedule, nextSlot } from './schedule.ts'
+import { policyFields } from './side.ts'
 
 const instant = z.iso.datetime()
 const name = z.string().min(1).max(100)
@@ -31,6 +33,11 @@ export const taskShape = z.object({
   schedule: z.string().refine(isSchedule, 'expected a cron expression').optional(),
   nextScheduled: instant.nullable(),
   claim: claimShape.nullable().default(null),
+  /** The vendor's stream, where it is not called like our entity type. */
+  stream: name.optional(),
+  /** Instead of the vendor's own. */
+  mapping: mappingShape.optional(),
+  ...policyFields,
 })
 export type Task = z.infer<typeof taskShape>
 
@@ -45,6 +52,10 @@ export const inboundMessageShape = z.object({
   correlationId: name,
   enqueuedAt: instant,
   taskId: name,
+  /** Only this row: a webhook said that it changed. */
+  externalId: name.optional(),
+  /** A person has approved deletions that looked like a mistake. */
+  deletesApproved: z.boolean().optional(),
   /** Counts the messages of one run. */
   slice: z.int().nonnegative().default(0),
   /** Counts the tries since the run last got further. */
@@ -53,6 +64,26 @@ export const inboundMessageShape = z.object({
   deferrals: z.int().nonnegative().default(0),
 })
 export type InboundMessage = z.infer<typeof inboundMessageShape>
+
+/** The message that makes a worker push what a connection has not been told yet. */
+export const outboundMessageShape = z.object({
+  integrationId: name,
+  tenantId: name,
+  connectionId: name,
+  entityType: name,
+  /** The record that is pushed first. */
+  entityId: name,
+  operation: z.enum(['create', 'update', 'delete']),
+  /** Says what happened, for people; what is pushed is read from the record. */
+  changes: z.record(z.string(), z.json()).default({}),
+  externalId: z.string().optional(),
+  correlationId: name,
+  enqueuedAt: instant,
+  /** Counts the messages that this one has become: it waited, or its time was up. */
+  hop: z.int().nonnegative().default(0),
+  deferrals: z.int().nonnegative().default(0),
+})
+export type OutboundMessage = z.infer<typeof outboundMessageShape>
 
 /** A message nobody took for so long is not worth taking (contract: one hour). */
 export const MESSAGE_TTL_MS = HOUR_MS

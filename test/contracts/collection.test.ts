@@ -11,6 +11,7 @@ interface Thing {
   readonly n?: number
   readonly when?: string
   readonly on?: boolean
+  readonly tags?: readonly string[]
   readonly nested?: { readonly value: string }
 }
 
@@ -156,7 +157,7 @@ describe.for(Object.keys(implementations))('a collection %s', (name) => {
     await here.things.write(partition, [
       create(thing('a', { on: true, when: '2026-01-01', nested: { value: 'p' } })),
       create(thing('b', { on: false, when: '2026-06-01' })),
-      create(thing('c', { on: true })),
+      create(thing('c', { on: true, tags: ['p', 'q'] })),
     ])
     await here.things.write(['tenant-b', 'incident'], [create(other)])
     const ids = async (...asked: Parameters<Collection<Thing>['query']>) => {
@@ -173,6 +174,8 @@ describe.for(Object.keys(implementations))('a collection %s', (name) => {
     expect(await ids({ anyOf: [[{ field: 'on', is: '!=', value: true }]] })).toEqual(['b'])
     expect(await ids({ anyOf: [[{ field: 'nested.value', is: '=', value: 'p' }]] })).toEqual(['a'])
     expect(await ids({ anyOf: [[{ field: 'on', is: '=', value: 'true' }]] })).toEqual([])
+    expect(await ids({ anyOf: [[{ field: 'tags', is: 'contains', value: 'q' }]] })).toEqual(['c'])
+    expect(await ids({ anyOf: [[{ field: 'tags', is: 'contains', value: 'r' }]] })).toEqual([])
   })
 
   test('says store_unavailable when it is away', async () => {

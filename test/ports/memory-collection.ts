@@ -116,5 +116,6 @@ function meets(document: Document, { field, is, value }: Condition): boolean {
   if (at === undefined) return false
   if (is === '=') return at === value
   if (is === '!=') return at !== value
+  if (is === 'contains') return Array.isArray(at) && at.includes(value)
   return typeof at === typeof value && (at as typeof value) <= value
 }

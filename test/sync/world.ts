@@ -2,7 +2,8 @@ import type { JsonObject } from '../../src/core/canonical-json.ts'
 import type { InboundMessage, Task } from '../../src/sync/task.ts'
 import { inboundMessageShape } from '../../src/sync/task.ts'
 import { compareCursors } from '../../src/sync/cursor.ts'
-import { executeSync, type SliceOutcome, type SyncLimits } from '../../src/sync/inbound.ts'
+import { executeSync, type SliceOutcome } from '../../src/sync/inbound.ts'
+import type { SyncLimits } from '../../src/sync/slice.ts'
 import type {
   PageOutcome,
   PageRequest,
@@ -16,7 +17,7 @@ import type {
   ShardDocument,
   StreamDocument,
 } from '../../src/sync/record.ts'
-import type { ParkedRow, SyncResult } from '../../src/sync/result.ts'
+import type { ParkedDocument, PushResult, SyncResult } from '../../src/sync/result.ts'
 import { scheduleDueTasks } from '../../src/sync/scheduler.ts'
 import { memoryCollection } from '../ports/memory-collection.ts'
 import { memoryQueue } from '../ports/memory-queue.ts'
@@ -92,8 +93,8 @@ function toSourceRow({ id, time, count = 0, title = `row ${id}` }: Row): SourceR
 export function world(rows: Row[], limits: Partial<SyncLimits> = {}) {
   const tasks = memoryCollection<Task>()
   const shards = memoryCollection<ShardDocument>()
-  const results = memoryCollection<SyncResult>()
-  const parked = memoryCollection<ParkedRow>()
+  const results = memoryCollection<SyncResult | PushResult>()
+  const parked = memoryCollection<ParkedDocument>()
   const inbound = memoryQueue()
   const vendor = memorySource(rows)
   let nowMs = start.getTime()
@@ -103,7 +104,9 @@ export function world(rows: Row[], limits: Partial<SyncLimits> = {}) {
     results,
     parked,
     inbound,
+    outbound: memoryQueue(),
     openSource: async () => vendor.source,
+    mappingOf: () => vendor.source.mapping,
     clock: () => new Date(nowMs),
     random: () => 0.5,
   }

@@ -1,0 +1,225 @@
+import type { Stored } from '../core/collection.ts'
+import { idOf } from '../core/ids.ts'
+import { retryDelayMs } from '../core/retry-delay.ts'
+import { addMs, MINUTE_MS, SECOND_MS } from '../core/time.ts'
+import { partitionOf } from './lease.ts'
+import { announce } from './outbox.ts'
+import type { PushAbilities, SyncPorts, VendorProblem } from './ports.ts'
+import { lookBefore, writeAll, type Called, type Calling } from './push-calls.ts'
+import { commitJobs } from './push-commit.ts'
+import type { Job } from './push-job.ts'
+import { commitAsPusher, takePusher, type HeldPusher } from './pusher.ts'
+import type { RecordDocument, StreamKey } from './record.ts'
+import { sidesOf, type TaskSide } from './sides.ts'
+import type { OutboundMessage } from './task.ts'
+
+export interface PushLimits {
+  /** How long one message may be worked on before the rest goes into another. */
+  readonly sliceMs: number
+  /** Tries of one record before it is parked. */
+  readonly maxAttempts: number
+  /** Longer than any call of a vendor takes: nobody else writes to the connection meanwhile. */
+  readonly leaseMs: number
+}
+
+export type PushOutcome =
+  | { readonly kind: 'finished'; readonly pushed: number; readonly failed: number }
+  /** The rest goes on in another message. */
+  | { readonly kind: 'continued'; readonly notBefore: Date | undefined; readonly pushed: number }
+  /** No task writes to the connection (any more). */
+  | { readonly kind: 'stale' }
+
+const backoff = { baseMs: 2 * SECOND_MS, capMs: 15 * MINUTE_MS }
+/** A credential that a person has to renew is looked at again so often. */
+const REFUSED_MS = 15 * MINUTE_MS
+/** Records read, pushed and committed together: one write is the lease's, and each may bring conflicts. */
+const RECORDS_AT_A_TIME = 30
+
+/**
+ * Tells a connection everything it has not been told yet. The message only says that there is something: what is pushed is
+ * the difference between the record as it is now and what was last agreed, so ten changes become one call, and a message
+ * that comes twice or late finds nothing to do.
+ */
+export async function pushChanges(
+  ports: SyncPorts,
+  limits: PushLimits,
+  work: { readonly message: OutboundMessage; readonly signal: AbortSignal },
+): Promise<PushOutcome> {
+  const { message, signal } = work
+  const { tenantId, entityType, connectionId } = message
+  const sides = await sidesOf(ports, tenantId, entityType)
+  const side = sides.find((one) => one.connectionId === connectionId && one.pushes)
+  if (!side) return { kind: 'stale' }
+  const source = await ports.openSource(side.task)
+  const refused = source.kind === 'refused' ? source : undefined
+  const abilities = source.kind === 'source' ? source.push : undefined
+  if (!refused && !abilities) return { kind: 'stale' }
+  const key = { tenantId, entityType, connectionId }
+  const owner = message.correlationId
+  const lease = await takePusher(ports, key, { owner, leaseMs: limits.leaseMs })
+  if (lease.kind === 'busy') return comeBack(ports, message, { at: lease.until, pushed: 0 })
+  const pushing: Pushing = { ports, limits, key, side, sides, signal, message }
+  if (!abilities) return pause(pushing, { held: lease.held, problem: refused ?? gone, pushed: 0 })
+  return drain(pushing, { held: lease.held, abilities })
+}
+
+const gone: VendorProblem = {
+  kind: 'refused',
+  code: 'unknown_vendor',
+  reason: 'it cannot be written',
+}
+
+export interface Pushing {
+  readonly ports: SyncPorts
+  readonly limits: PushLimits
+  readonly key: StreamKey
+  readonly side: TaskSide
+  readonly sides: readonly TaskSide[]
+  readonly signal: AbortSignal
+  readonly message: OutboundMessage
+}
+
+async function drain(
+  pushing: Pushing,
+  start: { readonly held: HeldPusher; readonly abilities: PushAbilities },
+): Promise<PushOutcome> {
+  const { ports, limits, message, signal } = pushing
+  const startedAt = ports.clock().getTime()
+  let { held } = start
+  let pushed = 0
+  let failed = 0
+  for (;;) {
+    const batch = await nextBatch(pushing)
+    if (batch.records.length === 0) {
+      await free(pushing, held)
+      if (!batch.waitUntil) return { kind: 'finished', pushed, failed }
+      return comeBack(ports, message, { at: batch.waitUntil, pushed })
+    }
+    const renewed = await renew(pushing, held)
+    if (!renewed) return { kind: 'stale' }
+    const called = await call(pushing, batch.records, start.abilities)
+    const committed = await commitJobs(pushing, renewed, called.jobs)
+    if (!committed) return { kind: 'stale' }
+    held = committed.held
+    pushed += committed.pushed
+    failed += committed.failed
+    await announce(ports, committed.records, {
+      sides: pushing.sides.filter(
+        ({ connectionId, pushes }) => pushes && connectionId !== pushing.side.connectionId,
+      ),
+      correlationId: message.correlationId,
+    })
+    if (called.problem) return pause(pushing, { held, problem: called.problem, pushed })
+    if (signal.aborted || ports.clock().getTime() - startedAt >= limits.sliceMs) {
+      await free(pushing, held)
+      return comeBack(ports, message, { at: undefined, pushed })
+    }
+  }
+}
+
+/** Asks and writes. A record that the vendor was not asked about is not among the jobs. */
+async function call(
+  pushing: Pushing,
+  records: readonly Stored<RecordDocument>[],
+  abilities: PushAbilities,
+): Promise<Called> {
+  const { ports, limits, side, signal } = pushing
+  const now = ports.clock()
+  const calling: Calling = {
+    abilities,
+    side,
+    now,
+    signal,
+    retries: {
+      maxAttempts: limits.maxAttempts,
+      retryAt: (attempt) => addMs(now, retryDelayMs(attempt, ports.random(), backoff)),
+    },
+  }
+  const jobs = records.map((stored): Job => ({ stored, steps: [] }))
+  const looked = await lookBefore(jobs, calling)
+  const written = await writeAll(looked.jobs, calling)
+  const problem = looked.problem ?? written.problem
+  return problem ? { jobs: written.jobs, problem } : written
+}
+
+interface Batch {
+  readonly records: readonly Stored<RecordDocument>[]
+  /** When the next one of those that wait may be tried again. */
+  readonly waitUntil: Date | undefined
+}
+
+/** Records with this connection in their outbox: the message's own first. */
+async function nextBatch({ ports, key, message }: Pushing): Promise<Batch> {
+  const partition = partitionOf(key)
+  const now = ports.clock()
+  const ready = new Map<string, Stored<RecordDocument>>()
+  let waitUntil: Date | undefined
+  const consider = ({ document, etag }: Stored<RecordDocument>) => {
+    if (!document.pending.includes(key.connectionId)) return
+    const retryAt = document.links[key.connectionId]?.retryAt
+    const at = retryAt === undefined ? now : new Date(retryAt)
+    if (at <= now) ready.set(document.id, { document, etag })
+    else if (!waitUntil || at < waitUntil) waitUntil = at
+  }
+  const own = await ports.shards.get(partition, message.entityId)
+  if (own?.document.kind === 'record') consider({ document: own.document, etag: own.etag })
+  const waiting = { field: 'pending', is: 'contains', value: key.connectionId } as const
+  for await (const { document, etag } of ports.shards.query({ anyOf: [[waiting]] }, partition)) {
+    if (document.kind === 'record') consider({ document, etag })
+    if (ready.size >= RECORDS_AT_A_TIME) break
+  }
+  return { records: [...ready.values()].slice(0, RECORDS_AT_A_TIME), waitUntil }
+}
+
+async function renew(
+  { ports, limits }: Pushing,
+  held: HeldPusher,
+): Promise<HeldPusher | undefined> {
+  const left = Date.parse(held.stored.document.leaseUntil) - ports.clock().getTime()
+  if (left > limits.leaseMs / 2) return held
+  const leaseUntil = addMs(ports.clock(), limits.leaseMs).toISOString()
+  const saved = await commitAsPusher(ports, held, { pusher: { leaseUntil } })
+  return saved.kind === 'saved' ? saved.held : undefined
+}
+
+/** Lets the next worker begin at once. */
+async function free({ ports }: Pushing, held: HeldPusher): Promise<void> {
+  const leaseUntil = ports.clock().toISOString()
+  await commitAsPusher(ports, held, { pusher: { leaseUntil, failures: 0 } })
+}
+
+/** The vendor takes nothing for now: the whole connection waits, and no record's tries are counted. */
+async function pause(
+  { ports, message }: Pushing,
+  of: { readonly held: HeldPusher; readonly problem: VendorProblem; readonly pushed: number },
+): Promise<PushOutcome> {
+  const now = ports.clock()
+  const failures = of.held.stored.document.failures + 1
+  const delayMs =
+    of.problem.kind === 'refused'
+      ? REFUSED_MS
+      : (of.problem.afterMs ?? retryDelayMs(failures, ports.random(), backoff))
+  const notBefore = addMs(now, delayMs)
+  await commitAsPusher(ports, of.held, {
+    pusher: { leaseUntil: now.toISOString(), notBefore: notBefore.toISOString(), failures },
+  })
+  return comeBack(ports, message, { at: notBefore, pushed: of.pushed })
+}
+
+/** Sends the message that follows. Those of one connection for one time are one. */
+async function comeBack(
+  ports: SyncPorts,
+  message: OutboundMessage,
+  { at, pushed }: { readonly at: Date | undefined; readonly pushed: number },
+): Promise<PushOutcome> {
+  const now = ports.clock()
+  const { tenantId, connectionId, entityType } = message
+  const hop = message.hop + 1
+  const time = (at ?? now).toISOString()
+  const id = idOf('push-later', tenantId, connectionId, entityType, time, String(hop))
+  const body: OutboundMessage = { ...message, hop, deferrals: 0, enqueuedAt: now.toISOString() }
+  await ports.outbound.send([
+    { id, body, correlationId: message.correlationId, ...(at ? { notBefore: at } : {}) },
+  ])
+  return { kind: 'continued', notBefore: at, pushed }
+}

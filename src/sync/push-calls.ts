@@ -1,0 +1,163 @@
+import type {
+  FoundByMarker,
+  PushAbilities,
+  VendorProblem,
+  VendorWrite,
+  WriteOutcome,
+} from './ports.ts'
+import { linkOf } from './draft.ts'
+import { pushOf, type Push } from './push.ts'
+import {
+  answered,
+  encodePush,
+  foundCreated,
+  foundGone,
+  parkedJob,
+  seen,
+  stateOf,
+  type Job,
+  type JobContext,
+  type Retries,
+} from './push-job.ts'
+import { markerOf } from './record.ts'
+
+export interface Calling extends JobContext {
+  readonly abilities: PushAbilities
+  readonly retries: Retries
+  readonly signal: AbortSignal
+}
+
+export interface Called {
+  readonly jobs: readonly Job[]
+  /** Set when the vendor takes no more calls for now; jobs that were not called are left out. */
+  readonly problem?: VendorProblem
+}
+
+/** Rows that are read one by one before they are written, at a time. */
+const READS_AT_A_TIME = 4
+
+/**
+ * Reads what the other side has where it must be known: creates that were perhaps done already are looked up by their
+ * markers, and rows to be changed or deleted are read, unless the vendor itself compares before it writes.
+ */
+export async function lookBefore(jobs: readonly Job[], calling: Calling): Promise<Called> {
+  const creates = jobs.filter((job) => pushOf(stateOf(job), calling.side).kind === 'create')
+  const others = jobs.filter((job) => !creates.includes(job))
+  const found = await findCreated(creates, calling)
+  if (found.problem) return found
+  const ready: Job[] = [...found.jobs]
+  for (let start = 0; start < others.length; start += READS_AT_A_TIME) {
+    const some = others.slice(start, start + READS_AT_A_TIME)
+    const read = await Promise.all(some.map((job) => readFirst(job, calling)))
+    for (const one of read) {
+      if ('problem' in one) return { jobs: ready, problem: one.problem }
+      ready.push(one)
+    }
+  }
+  return { jobs: ready }
+}
+
+async function findCreated(creates: readonly Job[], calling: Calling): Promise<Called> {
+  const { abilities, side, signal } = calling
+  // An upsert by external id is its own look-up.
+  if (creates.length === 0 || abilities.marker !== 'correlation') return { jobs: creates }
+  const markers = new Map(creates.map((job) => [job, markerOfJob(job, calling)]))
+  const found: FoundByMarker = await abilities.findByMarker([...markers.values()], signal)
+  if (found.kind !== 'found') return { jobs: [], problem: found }
+  return {
+    jobs: creates.map((job) => {
+      const row = found.rows.get(markers.get(job) ?? '')
+      return row ? foundCreated(job, row, { side, now: calling.now }) : job
+    }),
+  }
+}
+
+function markerOfJob(job: Job, { side }: Calling): string {
+  const record = stateOf(job)
+  return markerOf(record.id, linkOf(record, side.connectionId).generation)
+}
+
+async function readFirst(
+  job: Job,
+  calling: Calling,
+): Promise<Job | { readonly problem: VendorProblem }> {
+  const { abilities, side, signal } = calling
+  const link = linkOf(job.stored.document, side.connectionId)
+  if (link.externalId === null) return job
+  // After a failed try it is not known any more what is there.
+  const known = abilities.comparesAndSets === true && (link.attempts ?? 0) === 0 && link.version
+  if (known) return job
+  const found = await abilities.fetchOne(link.externalId, signal)
+  if (found.kind === 'row') return seen(job, found.row, calling)
+  if (found.kind === 'gone') return foundGone(job, calling)
+  if (found.kind !== 'hidden') return { problem: found }
+  const error = { code: 'forbidden', message: 'the row cannot be read there', retryable: false }
+  const operation = operationOf(pushOf(stateOf(job), side))
+  return parkedJob(job, { operation, externalId: link.externalId, error }, calling)
+}
+
+function operationOf({ kind }: Push): 'create' | 'update' | 'delete' {
+  return kind === 'nothing' ? 'update' : kind
+}
+
+interface Call {
+  readonly job: Job
+  readonly push: Exclude<Push, { kind: 'nothing' }>
+  readonly write: VendorWrite
+}
+
+/** Writes what differs, as many rows in a call as the vendor takes. */
+export async function writeAll(jobs: readonly Job[], calling: Calling): Promise<Called> {
+  const done: Job[] = []
+  const calls: Call[] = []
+  for (const job of jobs) {
+    const record = stateOf(job)
+    const encoding = encodePush(record, calling.side)
+    if (encoding.kind === 'nothing') done.push(job)
+    if (encoding.kind === 'unencodable') {
+      const { externalId } = linkOf(record, calling.side.connectionId)
+      const error = { ...encoding.reason, retryable: false }
+      const operation = operationOf(pushOf(record, calling.side))
+      done.push(parkedJob(job, { operation, externalId, error }, calling))
+    }
+    if (encoding.kind === 'write') calls.push({ job, push: encoding.push, write: encoding.write })
+  }
+  const { batchSize } = calling.abilities
+  for (let start = 0; start < calls.length; start += batchSize) {
+    const called = await writeSome(calls.slice(start, start + batchSize), calling)
+    done.push(...called.jobs)
+    if (called.problem) return { jobs: done, problem: called.problem }
+  }
+  return { jobs: done }
+}
+
+/** One call; a call that is refused as a whole is halved until the row that is to blame stands alone. */
+async function writeSome(calls: readonly Call[], calling: Calling): Promise<Called> {
+  const outcomes = await calling.abilities.write(
+    calls.map(({ write }) => write),
+    calling.signal,
+  )
+  const problem = wholeProblem(outcomes)
+  if (problem?.kind === 'retry' || problem?.code === 'reauth_required') return { jobs: [], problem }
+  if (problem && calls.length > 1) {
+    const half = Math.ceil(calls.length / 2)
+    const first = await writeSome(calls.slice(0, half), calling)
+    if (first.problem) return first
+    const second = await writeSome(calls.slice(half), calling)
+    return { ...second, jobs: [...first.jobs, ...second.jobs] }
+  }
+  return {
+    jobs: calls.map(({ job, push }, index) => {
+      const outcome: WriteOutcome = outcomes[index] ?? { kind: 'unknown', reason: 'no answer' }
+      return answered(job, { push, outcome }, calling)
+    }),
+  }
+}
+
+/** The problem of every row of a call, when it is one and the same. */
+function wholeProblem(outcomes: readonly WriteOutcome[]): VendorProblem | undefined {
+  const [first] = outcomes
+  if (first?.kind !== 'retry' && first?.kind !== 'refused') return undefined
+  const same = outcomes.every((one) => one.kind === first.kind && one.reason === first.reason)
+  return same ? first : undefined
+}

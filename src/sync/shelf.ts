@@ -1,0 +1,151 @@
+import type { Stored, Write } from '../core/collection.ts'
+import { weigh } from '../core/collection.ts'
+import { AppError } from '../core/errors.ts'
+import { adoptRow, mergeRow, recordOf } from './merge.ts'
+import { mergeDeletion } from './deletion.ts'
+import { linkOf, type Merged } from './draft.ts'
+import { addressed } from './push.ts'
+import type { SourceRow } from './ports.ts'
+import {
+  linkId,
+  recordIdOf,
+  recordOfMarker,
+  type IncomingRow,
+  type LinkDocument,
+  type RecordDocument,
+  type ShardDocument,
+  type StreamKey,
+} from './record.ts'
+import type { TaskSide } from './sides.ts'
+
+/** A row as inbound work sees it. */
+export interface DecodedRow extends IncomingRow {
+  readonly source: SourceRow
+  /** It is perhaps there, but we may not see it. */
+  readonly hidden?: boolean
+}
+
+/** Documents that were read for some rows, and what the rows make of them. */
+export interface Shelf {
+  readonly links: Map<string, LinkDocument>
+  readonly records: Map<string, Stored<RecordDocument>>
+  readonly writes: Map<string, Write<ShardDocument>>
+  readonly now: Date
+}
+
+export interface RowContext {
+  readonly key: StreamKey
+  /** The side that the rows come from. */
+  readonly side: TaskSide
+  readonly sides: readonly TaskSide[]
+}
+
+export type RowOutcome =
+  | { readonly kind: 'unchanged' }
+  | { readonly kind: 'created' | 'updated' | 'deleted'; readonly conflicts: Conflicts }
+  /** It cannot be taken: the reason for a person. */
+  | { readonly kind: 'parked'; readonly error: AppError }
+
+interface Conflicts {
+  readonly opened: number
+  readonly resolved: number
+}
+
+const unchanged: RowOutcome = { kind: 'unchanged' }
+
+/** The ids of everything that must be known before a row can be placed. */
+export function idsFor(key: StreamKey, { source }: Pick<DecodedRow, 'source'>): readonly string[] {
+  const marked = source.marker === undefined ? undefined : recordOfMarker(source.marker)
+  return [
+    linkId(key, source.externalId),
+    recordIdOf(key, source.externalId),
+    ...(marked ? [marked.recordId] : []),
+  ]
+}
+
+/** The record that a row is, with what is agreed about it; undefined for a row never seen. */
+export function recordFor(shelf: Shelf, externalId: string): RecordDocument | undefined {
+  const recordId = shelf.links.get(externalId)?.recordId
+  return recordId === undefined ? undefined : shelf.records.get(recordId)?.document
+}
+
+/** Puts a row on the shelf: what is to be written for it is in `writes` then. */
+export function placeRow(shelf: Shelf, row: DecodedRow, context: RowContext): RowOutcome {
+  const { side } = context
+  if (row.hidden) return unchanged
+  const known = recordFor(shelf, row.externalId)
+  if (!known) return row.source.deleted ? unchanged : placeNew(shelf, row, context)
+  const { externalId } = linkOf(known, side.connectionId)
+  const past = externalId !== row.externalId
+  if (row.source.deleted) {
+    if (past) return unchanged
+    const at = row.version.time
+    return keep(shelf, mergeDeletion(known, { side, at, now: shelf.now }), {
+      context,
+      kind: 'deleted',
+    })
+  }
+  if (past && externalId !== null) {
+    const message = 'the row was replaced by another one and has come back'
+    return { kind: 'parked', error: new AppError('conflict', message) }
+  }
+  const merge = past ? adoptRow : mergeRow
+  return keep(shelf, merge(known, row, { side, now: shelf.now }), { context, kind: 'updated' })
+}
+
+/** A row never seen: the copy of a record of ours that was just created there, or a new record. */
+function placeNew(shelf: Shelf, row: DecodedRow, context: RowContext): RowOutcome {
+  const { key, side } = context
+  const ours = creationOf(shelf, row, side)
+  const record = ours ?? recordOf(row, key, shelf.now)
+  const link: LinkDocument = {
+    id: linkId(key, row.externalId),
+    kind: 'link',
+    ...key,
+    externalId: row.externalId,
+    recordId: record.id,
+  }
+  shelf.links.set(row.externalId, link)
+  shelf.writes.set(link.id, { kind: 'create', document: link })
+  const merged = ours
+    ? adoptRow(ours, row, { side, now: shelf.now })
+    : { record, conflicts: [], changed: true }
+  return keep(shelf, merged, { context, kind: ours ? 'updated' : 'created' })
+}
+
+/** The record whose creation there the row's marker proves. */
+function creationOf(shelf: Shelf, row: DecodedRow, side: TaskSide): RecordDocument | undefined {
+  const marked = row.source.marker === undefined ? undefined : recordOfMarker(row.source.marker)
+  const record = marked && shelf.records.get(marked.recordId)?.document
+  if (!record) return undefined
+  const { externalId, generation } = linkOf(record, side.connectionId)
+  return externalId === null && generation === marked.generation ? record : undefined
+}
+
+function keep(
+  shelf: Shelf,
+  merged: Merged,
+  { context, kind }: { context: RowContext; kind: 'created' | 'updated' | 'deleted' },
+): RowOutcome {
+  if (!merged.changed) return unchanged
+  const record = addressed(merged.record, context.sides)
+  const stored = shelf.records.get(record.id)
+  // A record that this shelf creates has no tag yet.
+  const etag = stored?.etag ?? ''
+  shelf.records.set(record.id, { document: record, etag })
+  shelf.writes.set(record.id, writeOf(record, etag))
+  for (const conflict of merged.conflicts) {
+    shelf.writes.set(conflict.id, { kind: 'upsert', document: conflict })
+  }
+  const opened = merged.conflicts.length
+  const resolved = merged.conflicts.filter(({ status }) => status === 'resolved').length
+  return { kind, conflicts: { opened, resolved } }
+}
+
+function writeOf(document: RecordDocument, etag: string): Write<ShardDocument> {
+  return etag === '' ? { kind: 'create', document } : { kind: 'replace', document, etag }
+}
+
+export function weightOf(shelf: Shelf): number {
+  return [...shelf.writes.values()].reduce((sum, { document }) => sum + weigh(document), 0)
+}
