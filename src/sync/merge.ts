@@ -12,12 +12,16 @@ import {
 } from './record.ts'
 import type { Side } from './side.ts'
 
-/** A row that is no record yet becomes one. */
-export function recordOf(row: IncomingRow, key: StreamKey, now: Date): RecordDocument {
+/** A row that is no record yet becomes one; `former` tells it from the record that it was before. */
+export function recordOf(
+  row: IncomingRow,
+  of: { readonly key: StreamKey; readonly now: Date; readonly former?: string | undefined },
+): RecordDocument {
+  const { key, now, former } = of
   const { tenantId, entityType, connectionId } = key
   const at = now.toISOString()
   return {
-    id: recordIdOf(key, row.externalId),
+    id: recordIdOf(key, row.externalId, former),
     kind: 'record',
     tenantId,
     entityType,

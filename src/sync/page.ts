@@ -132,10 +132,6 @@ async function commitSome(ports: SyncPorts, held: HeldStream, some: Some): Promi
     const proven = await proveRows(some.rows, { shelf, key: held.key, page })
     if (proven.kind !== 'proven') return { kind: 'stopped', held, by: proven }
     const plan = planCommit(held, { shelf, page, rows: proven.rows })
-    await parkRows(
-      ports,
-      plan.parked.map((of) => parkedRow(held, { ...of, now: shelf.now })),
-    )
     if (plan.writes.length === 0) return { kind: 'stored', held: plan.held, rows: plan.rows }
     const saved = await checkpoint(ports, plan.held, plan.writes)
     if (saved.kind === 'lost') return { kind: 'lost' }
@@ -176,10 +172,6 @@ function planCommit(held: HeldStream, { shelf, page, rows }: Planning) {
     for (const [id, write] of more.writes) writes.set(id, write)
     taken += 1
     count(tally, outcome)
-    if (outcome.kind === 'parked') {
-      const { error } = outcome
-      parked.push({ page, source: row.source, error, payload: row.source.values })
-    }
   }
   const last = rows[taken - 1]
   const counted = counting(held, tally)
@@ -187,17 +179,12 @@ function planCommit(held: HeldStream, { shelf, page, rows }: Planning) {
     writes: [...writes.values()],
     held: last && page.inOrder ? moved(counted, last.source.cursor) : counted,
     rows: taken,
-    parked,
   }
 }
 
 function count(tally: Record<keyof Counts, number>, outcome: RowOutcome): void {
   tally.processed += 1
   if (outcome.kind === 'unchanged') return
-  if (outcome.kind === 'parked') {
-    tally.failed += 1
-    return
-  }
   tally[outcome.kind === 'created' ? 'created' : 'updated'] += 1
   tally.conflicts += outcome.conflicts.opened
   tally.resolved += outcome.conflicts.resolved
@@ -210,16 +197,16 @@ export async function lookUp(
   rows: readonly Pick<DecodedRow, 'source'>[],
 ): Promise<Shelf> {
   const partition = partitionOf(key)
-  const links = new Map<string, LinkDocument>()
+  const links = new Map<string, Stored<LinkDocument>>()
   const records = new Map<string, Stored<RecordDocument>>()
   const read = async (ids: readonly string[]) => {
     for (const { document, etag } of await ports.shards.getMany(partition, ids)) {
-      if (document.kind === 'link') links.set(document.externalId, document)
+      if (document.kind === 'link') links.set(document.externalId, { document, etag })
       if (document.kind === 'record') records.set(document.id, { document, etag })
     }
   }
   await read(rows.flatMap((row) => idsFor(key, row)))
-  const elsewhere = [...links.values()].map(({ recordId }) => recordId)
+  const elsewhere = [...links.values()].map(({ document }) => document.recordId)
   const missing = elsewhere.filter((recordId) => !records.has(recordId))
   if (missing.length > 0) await read(missing)
   return { links, records, writes: new Map(), now: ports.clock() }

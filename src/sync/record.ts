@@ -87,7 +87,7 @@ export interface RecordDocument {
   readonly updatedAt: string
 }
 
-/** Which record an external row is. Never changed nor removed, so that one row is never two records. */
+/** Which record an external row is. It has one id and is never removed, so that one row is never two records. */
 export interface LinkDocument {
   readonly id: string
   readonly kind: 'link'
@@ -221,8 +221,13 @@ export function pusherId({ connectionId, entityType }: StreamKey): string {
 }
 
 /** The id of the record that a row becomes. It follows from the row, so that a repeated try makes no second one. */
-export function recordIdOf({ connectionId, entityType }: StreamKey, externalId: string): string {
-  return idOf('rec', connectionId, entityType, externalId)
+export function recordIdOf(
+  { connectionId, entityType }: StreamKey,
+  externalId: string,
+  former?: string,
+): string {
+  const parts = [connectionId, entityType, externalId]
+  return idOf('rec', ...parts, ...(former === undefined ? [] : [former]))
 }
 
 /** Written into what we create on the other side, so that it is recognised there. */

@@ -74,7 +74,6 @@ async function store(ports: SyncPorts, one: OneRow): Promise<Counts> {
     const outcome = placeRow(shelf, row, { key, side, sides })
     const counts = { ...noCounts, processed: 1 }
     const writes = [...shelf.writes.values()]
-    if (outcome.kind === 'parked') return { ...counts, failed: 1 }
     if (outcome.kind === 'unchanged' || writes.length === 0) return counts
     const written = await ports.shards.write(partitionOf(key), writes)
     if (!written.committed) continue

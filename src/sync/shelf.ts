@@ -1,6 +1,5 @@
 import type { Stored, Write } from '../core/collection.ts'
 import { weigh } from '../core/collection.ts'
-import { AppError } from '../core/errors.ts'
 import { adoptRow, mergeRow, recordOf } from './merge.ts'
 import { mergeDeletion } from './deletion.ts'
 import { linkOf, type Merged } from './draft.ts'
@@ -27,7 +26,7 @@ export interface DecodedRow extends IncomingRow {
 
 /** Documents that were read for some rows, and what the rows make of them. */
 export interface Shelf {
-  readonly links: Map<string, LinkDocument>
+  readonly links: Map<string, Stored<LinkDocument>>
   readonly records: Map<string, Stored<RecordDocument>>
   readonly writes: Map<string, Write<ShardDocument>>
   readonly now: Date
@@ -43,8 +42,6 @@ export interface RowContext {
 export type RowOutcome =
   | { readonly kind: 'unchanged' }
   | { readonly kind: 'created' | 'updated' | 'deleted'; readonly conflicts: Conflicts }
-  /** It cannot be taken: the reason for a person. */
-  | { readonly kind: 'parked'; readonly error: AppError }
 
 interface Conflicts {
   readonly opened: number
@@ -65,7 +62,7 @@ export function idsFor(key: StreamKey, { source }: Pick<DecodedRow, 'source'>): 
 
 /** The record that a row is, with what is agreed about it; undefined for a row never seen. */
 export function recordFor(shelf: Shelf, externalId: string): RecordDocument | undefined {
-  const recordId = shelf.links.get(externalId)?.recordId
+  const recordId = shelf.links.get(externalId)?.document.recordId
   return recordId === undefined ? undefined : shelf.records.get(recordId)?.document
 }
 
@@ -85,19 +82,21 @@ export function placeRow(shelf: Shelf, row: DecodedRow, context: RowContext): Ro
       kind: 'deleted',
     })
   }
-  if (past && externalId !== null) {
-    const message = 'the row was replaced by another one and has come back'
-    return { kind: 'parked', error: new AppError('conflict', message) }
-  }
+  // It was deleted, its record was created there anew, and now the old row is back: they are two.
+  if (past && externalId !== null) return placeNew(shelf, row, context)
   const merge = past ? adoptRow : mergeRow
   return keep(shelf, merge(known, row, { side, now: shelf.now }), { context, kind: 'updated' })
 }
 
-/** A row never seen: the copy of a record of ours that was just created there, or a new record. */
+/**
+ * A row that is no record: the copy of one of ours that was just created there, or a new record. A row that was another
+ * record before gets one of its own.
+ */
 function placeNew(shelf: Shelf, row: DecodedRow, context: RowContext): RowOutcome {
   const { key, side } = context
-  const ours = creationOf(shelf, row, side)
-  const record = ours ?? recordOf(row, key, shelf.now)
+  const former = shelf.links.get(row.externalId)
+  const ours = former ? undefined : creationOf(shelf, row, side)
+  const record = ours ?? recordOf(row, { key, now: shelf.now, former: former?.etag })
   const link: LinkDocument = {
     id: linkId(key, row.externalId),
     kind: 'link',
@@ -105,8 +104,9 @@ function placeNew(shelf: Shelf, row: DecodedRow, context: RowContext): RowOutcom
     externalId: row.externalId,
     recordId: record.id,
   }
-  shelf.links.set(row.externalId, link)
-  shelf.writes.set(link.id, { kind: 'create', document: link })
+  const etag = former?.etag ?? ''
+  shelf.links.set(row.externalId, { document: link, etag })
+  shelf.writes.set(link.id, writeOf(link, etag))
   const merged = ours
     ? adoptRow(ours, row, { side, now: shelf.now })
     : { record, conflicts: [], changed: true }
@@ -142,7 +142,7 @@ function keep(
   return { kind, conflicts: { opened, resolved } }
 }
 
-function writeOf(document: RecordDocument, etag: string): Write<ShardDocument> {
+function writeOf(document: ShardDocument, etag: string): Write<ShardDocument> {
   return etag === '' ? { kind: 'create', document } : { kind: 'replace', document, etag }
 }
 

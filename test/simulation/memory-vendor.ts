@@ -37,6 +37,8 @@ export interface VendorOptions {
   readonly chance: Chance
   /** Share of calls that fail; of those some fail after they had their effect. */
   readonly failures: { share: number }
+  /** Called in the middle of every call: somebody may change something there. */
+  readonly meanwhile?: () => void
   /** What the vendor makes of a value that it is given. */
   readonly normalise?: (field: string, value: Json) => Json
 }
@@ -61,7 +63,10 @@ export function memoryVendor(options: VendorOptions) {
     rows.set(id, row)
     return row
   }
-  const fails = () => chance.is(options.failures.share)
+  const fails = () => {
+    options.meanwhile?.()
+    return chance.is(options.failures.share)
+  }
   const answer = (row: VendorRow): WriteOutcome => ({
     kind: 'done',
     externalId: row.id,
@@ -163,6 +168,7 @@ export function memoryVendor(options: VendorOptions) {
     /** Every write that was asked for. */
     writes,
     alive: () => [...rows.values()].filter(({ deleted }) => !deleted),
+    removed: () => [...rows.values()].filter(({ deleted }) => deleted),
     get: (id: string) => rows.get(id),
     /** What people there do. */
     create: (values: JsonObject) => {

@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../src/core/canonical-json.ts'
+import { canonicalJson, type Json, type JsonObject } from '../../src/core/canonical-json.ts'
 import { AppError } from '../../src/core/errors.ts'
 import type { OutgoingMessage } from '../../src/core/queue.ts'
 import { executeSync } from '../../src/sync/inbound.ts'
@@ -141,9 +141,22 @@ export function ringOf({ seed, policy = {}, vendors: more = [] }: RingOptions) {
     port.after = die
   }
   const vendorOf = (connectionId: string) => vendors.find(({ name }) => name === connectionId)
+  /** Every value that a record ever had or a conflict keeps. */
+  const kept = new Set<string>()
+  const keep = (value: Json) => kept.add(canonicalJson(value))
   const ports: SyncPorts = {
     tasks,
-    shards,
+    shards: {
+      ...shards,
+      write: async (partition, writes) => {
+        const outcome = await shards.write(partition, writes)
+        for (const { document } of outcome.committed ? writes : []) {
+          if (document.kind === 'record') Object.values(document.fields).forEach(keep)
+          if (document.kind === 'conflict') valuesOf(document).forEach(keep)
+        }
+        return outcome
+      },
+    },
     results,
     parked,
     inbound,
@@ -179,9 +192,17 @@ export function ringOf({ seed, policy = {}, vendors: more = [] }: RingOptions) {
         await tasks.write([tenantId], [{ kind: 'create', document }])
       }
     },
+    kept,
     records: () => shards.all().filter((one): one is RecordDocument => one.kind === 'record'),
     conflicts: () => shards.all().filter((one): one is ConflictDocument => one.kind === 'conflict'),
   }
+}
+
+/** The values that a conflict is about: of one field, or of a whole row. */
+function valuesOf({ local, external }: ConflictDocument): Json[] {
+  return [local, external].flatMap((side) =>
+    typeof side === 'object' && side !== null ? Object.values(side) : [side],
+  )
 }
 
 function taskOf(connectionId: string, policy: Partial<Task>): Task {
@@ -218,8 +239,9 @@ export async function workAMinute(ring: Ring): Promise<void> {
     const message = takeAny(queue, ring)
     if (!message) break
     const work = () => deliver(ring, queue, message)
-    if (chance.is(faults.duplicate)) await Promise.all([survive(work), survive(work)])
-    else if ((await survive(work)) === 'crashed') queue.waiting.push(message)
+    const deliveries = chance.is(faults.duplicate) ? [work, work] : [work]
+    const outcomes = await Promise.all(deliveries.map(survive))
+    if (outcomes.includes('crashed')) queue.waiting.push(message)
   }
   ring.advance(60_000)
 }
