@@ -59,8 +59,8 @@ export async function lookBefore(jobs: readonly Job[], calling: Calling): Promis
 
 async function findCreated(creates: readonly Job[], calling: Calling): Promise<Called> {
   const { abilities, side, signal } = calling
-  // An upsert by external id is its own look-up.
-  if (creates.length === 0 || abilities.marker !== 'correlation') return { jobs: creates }
+  // An upsert by external id makes no second row, but would write over what people have changed in the first one.
+  if (creates.length === 0 || abilities.marker === 'none') return { jobs: creates }
   const markers = new Map(creates.map((job) => [job, markerOfJob(job, calling)]))
   const found: FoundByMarker = await abilities.findByMarker([...markers.values()], signal)
   if (found.kind !== 'found') return { jobs: [], problem: found }

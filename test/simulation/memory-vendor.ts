@@ -87,7 +87,9 @@ export function memoryVendor(options: VendorOptions) {
     if (!row || row.deleted) return { kind: 'gone' }
     const moved = write.expected && write.expected.count !== row.count
     if (options.comparesAndSets && moved) return { kind: 'conflict' }
-    return answer(put(row.id, write.operation === 'delete' ? { deleted: true } : write))
+    return answer(
+      put(row.id, write.operation === 'delete' ? { deleted: true } : { values: write.values }),
+    )
   }
   const push: PushAbilities = {
     batchSize: options.batchSize,

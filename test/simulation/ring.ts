@@ -73,7 +73,7 @@ const mappings: readonly Mapping[] = [
     fields: [
       { local: 'title', external: 'title', ...text },
       { local: 'note', external: 'body', ...text },
-      { local: 'place', external: 'custom.place', ...text, transforms: ['trim'] },
+      { local: 'place', external: 'place', ...text, transforms: ['trim'] },
     ],
   },
 ]
