@@ -8,6 +8,7 @@ import {
   hold,
   isAgreed,
   linkOf,
+  moveHeld,
   originOf,
   release,
   setLink,
@@ -18,7 +19,7 @@ import {
 import { writableFields } from './mapping.ts'
 import { mergeFields } from './merge-fields.ts'
 import { WHOLE, type IncomingRow, type Link, type RecordDocument } from './record.ts'
-import { resolutionOf, ruleOf, type Side } from './side.ts'
+import { policyOf, resolutionOf, ruleOf, type Side } from './side.ts'
 
 /**
  * A row was found deleted on the other side. The record is deleted as well, unless something changed here that the other
@@ -95,7 +96,8 @@ export function mergeIntoDeleted(draft: Draft, side: Side, row: IncomingRow): vo
   if (link.goneAt !== undefined) return revive(draft, side, row)
   if (!hasNews(link, side, row.fields)) return
   const { deleted } = record
-  if (link.held[WHOLE] || !deleted) return
+  if (!deleted) return
+  if (link.held[WHOLE]) return moveHeld(draft, side, { field: WHOLE, external: row.fields })
   const when = { localAt: deleted.at, externalAt: row.version.time }
   const decision = decideWhole(side, when)
   const contested = { field: WHOLE, external: row.fields, reason: 'deleted_and_changed' } as const
@@ -121,6 +123,7 @@ function hasNews(link: Link, side: Side, fields: JsonObject): boolean {
 
 /** The record lives again: what is there is taken, and where it was deleted it is created anew. */
 export function revive(draft: Draft, side: Side, row: IncomingRow): void {
+  const waiting = waitingRows(draft.record, side)
   for (const connectionId of Object.keys(draft.record.links)) {
     release(draft, connectionId, { field: WHOLE, winner: 'external', by: 'agreement' })
   }
@@ -133,6 +136,26 @@ export function revive(draft: Draft, side: Side, row: IncomingRow): void {
   })
   draft.record = { ...record, deleted: null, links: Object.fromEntries(links) }
   mergeFields(draft, side, row)
+  for (const { connectionId, incoming } of waiting) {
+    mergeFields(draft, { ...side, connectionId, ...undecided }, incoming)
+  }
+}
+
+/** What others changed while a person was to say whether the record is deleted: where it contradicts, they still are. */
+const undecided: Pick<Side, 'mapping' | 'policy'> = {
+  mapping: { entityType: '', fields: [] },
+  policy: policyOf({ conflictStrategy: 'manual' }),
+}
+
+function waitingRows(record: RecordDocument, side: Side) {
+  return Object.entries(record.links).flatMap(([connectionId, link]) => {
+    const held = link.held[WHOLE]
+    const { externalId, version } = link
+    if (!held || connectionId === side.connectionId || link.goneAt !== undefined) return []
+    if (externalId === null || version === null) return []
+    const fields = held.external as JsonObject // of a row that is there, the whole of it is held
+    return [{ connectionId, incoming: { externalId, version, fields } }]
+  })
 }
 
 /** A deletion through our own API, or a person's decision. */

@@ -7,7 +7,7 @@ import { announce } from './outbox.ts'
 import type { PushAbilities, SyncPorts, VendorProblem } from './ports.ts'
 import { lookBefore, writeAll, type Called, type Calling } from './push-calls.ts'
 import { commitJobs } from './push-commit.ts'
-import type { Job } from './push-job.ts'
+import { replay, type Job } from './push-job.ts'
 import { commitAsPusher, takePusher, type HeldPusher } from './pusher.ts'
 import type { RecordDocument, StreamKey } from './record.ts'
 import { sidesOf, type TaskSide } from './sides.ts'
@@ -137,9 +137,19 @@ async function call(
   }
   const jobs = records.map((stored): Job => ({ stored, steps: [] }))
   const looked = await lookBefore(jobs, calling)
-  const written = await writeAll(looked.jobs, calling)
+  // What is about to be written over is stored first: the next round writes, whether this worker lives to see it or not.
+  const contested = looked.jobs.filter(hasConflicts)
+  const written = await writeAll(
+    looked.jobs.filter((job) => !contested.includes(job)),
+    calling,
+  )
   const problem = looked.problem ?? written.problem
-  return problem ? { jobs: written.jobs, problem } : written
+  const done = [...contested, ...written.jobs]
+  return problem ? { jobs: done, problem } : { jobs: done }
+}
+
+function hasConflicts({ stored, steps }: Job): boolean {
+  return replay(stored.document, steps).conflicts.length > 0
 }
 
 interface Batch {
