@@ -152,9 +152,10 @@ function waitingRows(record: RecordDocument, side: Side) {
     const held = link.held[WHOLE]
     const { externalId, version } = link
     if (!held || connectionId === side.connectionId || link.goneAt !== undefined) return []
-    if (externalId === null || version === null) return []
+    if (externalId === null) return []
     const fields = held.external as JsonObject // of a row that is there, the whole of it is held
-    return [{ connectionId, incoming: { externalId, version, fields } }]
+    const seen = version ?? { time: held.since, count: 0 }
+    return [{ connectionId, incoming: { externalId, version: seen, fields } }]
   })
 }
 

@@ -144,19 +144,17 @@ export function ringOf({ seed, policy = {}, vendors: more = [] }: RingOptions) {
   /** Every value that a record ever had or a conflict keeps. */
   const kept = new Set<string>()
   const keep = (value: Json) => kept.add(canonicalJson(value))
+  const die = shards.after
+  shards.after = (operation) => {
+    for (const document of operation === 'write' ? shards.all() : []) {
+      if (document.kind === 'record') Object.values(document.fields).forEach(keep)
+      if (document.kind === 'conflict') valuesOf(document).forEach(keep)
+    }
+    return die?.(operation)
+  }
   const ports: SyncPorts = {
     tasks,
-    shards: {
-      ...shards,
-      write: async (partition, writes) => {
-        const outcome = await shards.write(partition, writes)
-        for (const { document } of outcome.committed ? writes : []) {
-          if (document.kind === 'record') Object.values(document.fields).forEach(keep)
-          if (document.kind === 'conflict') valuesOf(document).forEach(keep)
-        }
-        return outcome
-      },
-    },
+    shards,
     results,
     parked,
     inbound,
