@@ -15,7 +15,9 @@ import { deferMessage, parkMessage } from './sync/defer.ts'
 import { executeSync, type SliceOutcome } from './sync/inbound.ts'
 import type { Refusal, Source, SyncPorts } from './sync/ports.ts'
 import { scheduleDueTasks, type ScheduleSummary } from './sync/scheduler.ts'
-import type { InboundMessage, Task } from './sync/task.ts'
+import { pushChanges, type PushOutcome } from './sync/outbound.ts'
+import { relayPending } from './sync/outbox.ts'
+import type { InboundMessage, OutboundMessage, Task } from './sync/task.ts'
 
 /** What the functions call. */
 export interface App extends AsyncDisposable {
@@ -25,6 +27,10 @@ export interface App extends AsyncDisposable {
   readonly executeSync: (message: InboundMessage) => Promise<SliceOutcome>
   readonly deferInbound: (message: InboundMessage, messageId: string) => Promise<boolean>
   readonly parkInbound: (message: Parameters<typeof parkMessage>[2]) => Promise<void>
+  readonly pushChanges: (message: OutboundMessage) => Promise<PushOutcome>
+  readonly relayPending: () => Promise<{ readonly relayed: number }>
+  readonly deferOutbound: (message: OutboundMessage, messageId: string) => Promise<boolean>
+  readonly parkOutbound: (message: Parameters<typeof parkMessage>[2]) => Promise<void>
   readonly receiveEvent: (incoming: Incoming) => Promise<Delivery>
   readonly negotiate: (request: {
     userId: string
@@ -42,6 +48,9 @@ export interface AppOptions {
   readonly random?: () => number
   readonly fetch?: typeof globalThis.fetch
 }
+
+/** With back-off a record is tried for about an hour before a person has to look at it. */
+const MAX_PUSH_ATTEMPTS = 10
 
 /**
  * Puts the application together. Nothing is loaded or connected before a function needs it: every instance loads every
@@ -100,6 +109,8 @@ export function createApp(options: AppOptions): App {
     const connection = (await connections.get([task.tenantId], task.connectionId))?.document
     return sourceOf({ task, connection, access: await credentials(), fetch, clock })
   }
+  const mappingOf = async ({ mapping, integrationId, entityType }: Task) =>
+    mapping ?? connectors[integrationId]?.streams[entityType]?.mapping
   const schedulerPorts = once(async () => ({
     tasks: (await database()).collection<Task>(collections.tasks),
     inbound: (await bus()).queue(settings.serviceBus.inboundQueue),
@@ -113,13 +124,20 @@ export function createApp(options: AppOptions): App {
       shards: cosmos.collection(collections.shards),
       results: cosmos.collection(collections.results),
       parked: cosmos.collection(collections.parked),
+      outbound: (await bus()).queue(settings.serviceBus.outboundQueue),
       openSource,
+      mappingOf,
     }
   })
   const limits = {
     pageSize: settings.sync.batchSize,
     sliceMs: settings.sync.sliceMs,
     maxAttempts: settings.sync.maxRetries,
+  }
+  const pushLimits = {
+    sliceMs: settings.sync.sliceMs,
+    maxAttempts: MAX_PUSH_ATTEMPTS,
+    leaseMs: settings.sync.pushLeaseMs,
   }
   const verifyBearer = once(async () => {
     const { bearerVerifier } = await import('./adapters/bearer.ts')
@@ -152,10 +170,21 @@ export function createApp(options: AppOptions): App {
     scheduleDueTasks: async () => scheduleDueTasks(await schedulerPorts()),
     executeSync: async (message) =>
       executeSync(await syncPorts(), limits, { message, signal: stopping.signal }),
-    deferInbound: async (message, messageId) =>
-      deferMessage(await schedulerPorts(), message, messageId),
+    deferInbound: async (message, messageId) => {
+      const ports = await schedulerPorts()
+      return deferMessage({ ...ports, queue: ports.inbound }, message, messageId)
+    },
     parkInbound: async (message) =>
       parkMessage(await syncPorts(), settings.serviceBus.inboundQueue, message),
+    pushChanges: async (message) =>
+      pushChanges(await syncPorts(), pushLimits, { message, signal: stopping.signal }),
+    relayPending: async () => relayPending(await syncPorts()),
+    deferOutbound: async (message, messageId) => {
+      const ports = await syncPorts()
+      return deferMessage({ ...ports, queue: ports.outbound }, message, messageId)
+    },
+    parkOutbound: async (message) =>
+      parkMessage(await syncPorts(), settings.serviceBus.outboundQueue, message),
     receiveEvent: async (incoming) =>
       receiveEvent(
         {

@@ -4,12 +4,16 @@ import type { FunctionApp } from './host.ts'
 import { registerServiceNowWebhook } from './servicenow-webhook.ts'
 import { registerSignalRNegotiate } from './signalr-negotiate.ts'
 import { registerSyncInboundWorker } from './sync-inbound-worker.ts'
+import { registerSyncOutboundWorker } from './sync-outbound-worker.ts'
+import { registerSyncOutboxRelay } from './sync-outbox-relay.ts'
 import { registerSyncScheduler } from './sync-scheduler.ts'
 
 /** Every function that is deployed. */
 export function registerFunctions(host: FunctionApp, app: App): void {
   registerSyncScheduler(host, app)
   registerSyncInboundWorker(host, app)
+  registerSyncOutboundWorker(host, app)
+  registerSyncOutboxRelay(host, app)
   registerServiceNowWebhook(host, app)
   registerSignalRNegotiate(host, app)
   registerHealth(host, app)

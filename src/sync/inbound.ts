@@ -44,7 +44,7 @@ export async function executeSync(
   if (lease.kind === 'busy') return sendSlice(ports, message, { notBefore: lease.until })
   if (lease.kind === 'handed_over')
     return sendSlice(ports, { ...message, slice: lease.slice - 1 }, {})
-  const side = sideOf(ports, task)
+  const side = await sideOf(ports, task)
   if (!side) return refuseRun(ports, message, noStream(task))
   const slice = await readPages(ports, {
     side,

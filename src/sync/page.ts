@@ -158,8 +158,6 @@ interface Planning {
 function planCommit(held: HeldStream, { shelf, page, rows }: Planning) {
   const context: RowContext = { key: held.key, side: page.side, sides: page.sides }
   const tally = { processed: 0, created: 0, updated: 0, failed: 0, conflicts: 0, resolved: 0 }
-  const parked: Pick<Parameters<typeof parkedRow>[1], 'page' | 'source' | 'error' | 'payload'>[] =
-    []
   const writes = new Map<string, Write<ShardDocument>>()
   let bytes = 0
   let taken = 0

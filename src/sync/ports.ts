@@ -93,7 +93,7 @@ export interface PushAbilities {
   /** How a repeated create is recognised. */
   readonly marker: 'correlation' | 'external_id' | 'none'
   /** Whether `expected` is honoured; else the row is read before it is written. */
-  readonly comparesAndSets?: boolean
+  readonly comparesAndSets: boolean
   /** Outcomes in the order of the writes, one for each. */
   write(writes: readonly VendorWrite[], signal: AbortSignal): Promise<readonly WriteOutcome[]>
   fetchOne(externalId: string, signal: AbortSignal): Promise<FoundOne>
@@ -143,7 +143,7 @@ export interface SyncPorts {
   readonly outbound: Queue
   openSource(task: Task): Promise<Source | Refusal>
   /** The task's own mapping, or the vendor's; undefined when the vendor has no such stream. */
-  mappingOf(task: Task): Mapping | undefined
+  mappingOf(task: Task): Promise<Mapping | undefined>
   readonly clock: Clock
   /** In [0, 1). */
   readonly random: () => number

@@ -85,7 +85,7 @@ async function readFirst(
   const link = linkOf(job.stored.document, side.connectionId)
   if (link.externalId === null) return job
   // After a failed try it is not known any more what is there.
-  const known = abilities.comparesAndSets === true && (link.attempts ?? 0) === 0 && link.version
+  const known = abilities.comparesAndSets && (link.attempts ?? 0) === 0 && link.version
   if (known) return job
   const found = await abilities.fetchOne(link.externalId, signal)
   if (found.kind === 'row') return seen(job, found.row, calling)

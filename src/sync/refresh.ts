@@ -26,7 +26,7 @@ export async function refreshOne(
   signal: AbortSignal,
 ): Promise<Refreshed> {
   const task = (await ports.tasks.get([message.tenantId], message.taskId))?.document
-  const side = task && sideOf(ports, task)
+  const side = task && (await sideOf(ports, task))
   if (!task || !side || !task.enabled || message.externalId === undefined) return { kind: 'stale' }
   const source = await ports.openSource(task)
   if (source.kind === 'refused') return { kind: 'stopped', by: source }

@@ -21,7 +21,7 @@ export async function sidesOf(
   ] as const
   const sides = new Map<string, TaskSide>()
   for await (const { document } of ports.tasks.query({ anyOf: [conditions] }, [tenantId])) {
-    const side = sideOf(ports, document)
+    const side = await sideOf(ports, document)
     const known = side && sides.get(side.connectionId)
     if (side && (!known || (side.pushes && !known.pushes))) sides.set(side.connectionId, side)
   }
@@ -29,8 +29,11 @@ export async function sidesOf(
 }
 
 /** Undefined when the vendor has no such stream. */
-export function sideOf(ports: Pick<SyncPorts, 'mappingOf'>, task: Task): TaskSide | undefined {
-  const mapping = ports.mappingOf(task)
+export async function sideOf(
+  ports: Pick<SyncPorts, 'mappingOf'>,
+  task: Task,
+): Promise<TaskSide | undefined> {
+  const mapping = await ports.mappingOf(task)
   if (!mapping) return undefined
   return {
     task,

@@ -165,9 +165,9 @@ export function ringOf({ seed, policy = {}, vendors: more = [] }: RingOptions) {
         code: 'connection_not_found',
         reason: 'no such vendor',
       },
-    mappingOf: (task) => vendorOf(task.connectionId)?.source.mapping,
+    mappingOf: async (task) => vendorOf(task.connectionId)?.source.mapping,
     clock,
-    random: chance.next,
+    random: () => chance.next(),
   }
   return {
     chance,

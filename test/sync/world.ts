@@ -106,7 +106,7 @@ export function world(rows: Row[], limits: Partial<SyncLimits> = {}) {
     inbound,
     outbound: memoryQueue(),
     openSource: async () => vendor.source,
-    mappingOf: () => vendor.source.mapping,
+    mappingOf: async () => vendor.source.mapping,
     clock: () => new Date(nowMs),
     random: () => 0.5,
   }
