@@ -14,14 +14,13 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true, force: true }))
 
+/** What it keeps in temporary files goes with the folder, also when it is killed. */
 const start = (...more: string[]) =>
-  spawnCommand('infra/local/start.ts', [
-    '--port',
-    '0',
-    '--settings',
-    path.join(folder, 'settings.json'),
-    ...more,
-  ])
+  spawnCommand(
+    'infra/local/start.ts',
+    ['--port', '0', '--settings', path.join(folder, 'settings.json'), ...more],
+    { env: { ...process.env, TMPDIR: folder } },
+  )
 
 async function answers(url: string): Promise<boolean> {
   return fetch(`${url}/health/live`).then(
