@@ -1,4 +1,4 @@
-import { MAX_WRITES, weigh, type Stored, type Write } from '../core/collection.ts'
+import { MAX_WRITE_BYTES, MAX_WRITES, weigh, type Stored, type Write } from '../core/collection.ts'
 import { AppError } from '../core/errors.ts'
 import { idOf } from '../core/ids.ts'
 import { laterOf, type Cursor } from './cursor.ts'
@@ -23,7 +23,7 @@ import type { TaskSide } from './sides.ts'
 /** A row takes a record, perhaps a link, and conflicts; one write is the checkpoint's. */
 const WRITES_PER_COMMIT = MAX_WRITES - 1
 /** Three quarters of what a batch may weigh: the store adds fields of its own. */
-const BYTES_PER_COMMIT = 1.5 * 1024 * 1024
+const BYTES_PER_COMMIT = MAX_WRITE_BYTES * 0.75
 /** A record is kept twice, once as it is and once as agreed; what is larger fits no commit. */
 const MAX_ROW_BYTES = BYTES_PER_COMMIT / 4
 /** A record changed by somebody else between our read and our write is read again so often. */
