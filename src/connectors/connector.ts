@@ -22,6 +22,8 @@ export interface VendorRow {
   readonly values: JsonObject
   /** The vendor tells in this row that the record was deleted. */
   readonly deleted?: boolean
+  /** Ours, where the row carries one: what we wrote into it when we created it. */
+  readonly marker?: string
 }
 
 export interface VendorPageRequest {
@@ -58,7 +60,7 @@ export type WriteOutcome =
       readonly kind: 'done'
       readonly externalId: string
       readonly version?: Version
-      /** The written fields as the vendor normalised them. Never fields that were not written. */
+      /** The whole row as the vendor keeps it now, where its answer to the write tells. */
       readonly values?: JsonObject
     }
   /** It changed since `expected`; nothing was written. */
@@ -85,6 +87,8 @@ export type FoundByMarker =
 export interface PushAbilities {
   /** Rows per write call. */
   readonly batchSize: number
+  /** `expected` is honoured: nobody need read the record before. */
+  readonly comparesAndSets: boolean
   /** How a repeated create is recognised: a field of the record, the vendor's own upsert, or not at all. */
   readonly marker: 'correlation' | 'external_id' | 'none'
   /** One outcome for each write, in their order. */
@@ -106,8 +110,6 @@ export interface DeletedRow {
   readonly externalId: string
   /** When it was deleted, ISO 8601. */
   readonly time: string
-  /** Its place among the deletions. */
-  readonly cursor: Cursor
 }
 
 export type DeletedPage =
@@ -115,17 +117,18 @@ export type DeletedPage =
   | VendorProblem
 
 export type IdPage =
-  | { readonly kind: 'page'; readonly ids: readonly string[]; readonly next: string | null }
+  | { readonly kind: 'page'; readonly ids: readonly string[]; readonly more: boolean }
   | VendorProblem
 
 /** How deletions become known where no row of the stream tells them. */
 export interface DeletedRows {
+  /** Deletions behind a place, whose id is the external id of the one seen last, oldest first. */
   readonly fetchDeleted?: (
     client: VendorClient,
     request: { readonly since: Cursor | null; readonly limit: number },
     signal: AbortSignal,
   ) => Promise<DeletedPage>
-  /** The ids that exist, in an order that does not change; `after` is the former page's `next`. */
+  /** The ids that exist, in their order; `after` is the last one of the former page. No page is empty but the last. */
   readonly fetchIds?: (
     client: VendorClient,
     request: { readonly after: string | null; readonly limit: number },
@@ -139,6 +142,10 @@ export interface FieldRule {
   readonly external: string
   readonly type: 'text' | 'integer' | 'number' | 'boolean' | 'instant'
   readonly required?: boolean
+  /** The vendor's own: read, never written. */
+  readonly readOnly?: boolean
+  /** Pairs of the vendor's value and ours. */
+  readonly values?: [string, number][]
 }
 
 /** One kind of record that a vendor lets us read in the order of its changes. */
@@ -164,6 +171,8 @@ export interface StreamConfig {
   readonly fields?: FieldRule[]
   /** The vendor's field that takes the marker of a create. */
   readonly markerField?: string
+  /** How deletions are found where the vendor has two ways: its log of them, which needs rights, or its ids. */
+  readonly deletions?: 'log' | 'ids'
 }
 
 /** A vendor, as a value. */

@@ -14,13 +14,3 @@ export function textAt(value: Json | undefined, name: string): string | undefine
   const found = isObject(value) ? value[name] : undefined
   return typeof found === 'string' ? found : undefined
 }
-
-/** The members of those names. */
-export function pick(values: JsonObject, names: readonly string[]): JsonObject {
-  return Object.fromEntries(
-    names.flatMap((name) => {
-      const value = values[name]
-      return value === undefined ? [] : [[name, value]]
-    }),
-  )
-}

@@ -9,8 +9,8 @@ const REPOSITORY = /^[\w-][\w.-]{0,99}\/[\w-][\w.-]{0,99}$/
 const fields: FieldRule[] = [
   { local: 'shortDescription', external: 'title', type: 'text', required: true },
   { local: 'description', external: 'body', type: 'text' },
-  { local: 'status', external: 'state', type: 'text' },
-  { local: 'closedAt', external: 'closed_at', type: 'instant' },
+  { local: 'issueState', external: 'state', type: 'text' },
+  { local: 'issueClosedAt', external: 'closed_at', type: 'instant', readOnly: true },
 ]
 
 /** The issues of a repository, named `owner/name`. */

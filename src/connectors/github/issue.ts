@@ -12,7 +12,7 @@ const DELETED = '<!-- syncline-deleted -->'
 const NOT_PLANNED = 'not_planned'
 
 /** The marker that an issue carries. */
-export function markerIn(issue: Json | undefined): string | undefined {
+function markerIn(issue: Json | undefined): string | undefined {
   const body = isObject(issue) ? issue['body'] : undefined
   return typeof body === 'string' ? MARKER.exec(trailerOf(body))?.[1] : undefined
 }
@@ -36,11 +36,13 @@ export function rowOf(value: Json | undefined): VendorRow | undefined {
     return undefined
   const time = new Date(ms).toISOString()
   const text = typeof body === 'string' ? body.replace(TRAILER, '') : (body ?? null)
+  const marker = markerIn(value)
   const row: VendorRow = {
     externalId: String(number),
     cursor: { time, id: String(number).padStart(10, '0') },
     version: { time, count: 0 },
     values: { ...value, body: text },
+    ...(marker === undefined ? {} : { marker }),
   }
   return isTombstone(value) ? { ...row, deleted: true } : row
 }

@@ -3,10 +3,10 @@ import type { VendorClient } from '../client.ts'
 import type { VendorProblem, VendorRow } from '../connector.ts'
 import { listOf } from '../json.ts'
 import { problemOf } from '../outcome.ts'
-import { isPullRequest, markerIn, rowOf } from './issue.ts'
+import { isPullRequest, rowOf } from './issue.ts'
 import { outcomes } from './outcomes.ts'
 
-const PER_PAGE = 100
+export const PER_PAGE = 100
 const NOT_MODIFIED = 304
 
 export const HEADERS = {
@@ -26,8 +26,6 @@ export interface Listing {
 export interface ListPage {
   readonly kind: 'list'
   readonly issues: readonly VendorRow[]
-  /** Those that carry a marker of ours, by it. */
-  readonly marked: readonly (readonly [string, VendorRow])[]
   /** Rows and pull requests alike, in the order of the list. */
   readonly places: readonly VendorRow['cursor'][]
   readonly etag: string | undefined
@@ -74,10 +72,6 @@ function pageOf(items: readonly Json[], headers: Headers): ListPage | VendorProb
   return {
     kind: 'list',
     issues: all.filter((_, at) => !isPullRequest(items[at] ?? null)),
-    marked: all.flatMap((row, at) => {
-      const marker = markerIn(items[at])
-      return marker === undefined ? [] : [[marker, row] as const]
-    }),
     places: all.map(({ cursor }) => cursor),
     etag: headers.get('etag') ?? undefined,
     hasNext: /<[^>]*>;\s*rel="?next"?/.test(headers.get('link') ?? ''),

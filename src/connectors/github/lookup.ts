@@ -3,7 +3,7 @@ import type { Found, FoundByMarker, IdPage, VendorRow } from '../connector.ts'
 import { isObject } from '../json.ts'
 import { interpret, problemOf } from '../outcome.ts'
 import { isPullRequest, rowOf } from './issue.ts'
-import { HEADERS, issuesPath, listIssues } from './list.ts'
+import { HEADERS, issuesPath, listIssues, PER_PAGE } from './list.ts'
 import { outcomes } from './outcomes.ts'
 
 interface Wanted {
@@ -59,27 +59,40 @@ export async function findByMarker(
     const read = await listIssues(client, { ...listing, page }, signal)
     if (read.kind === 'unchanged') return { kind: 'retry', reason: 'it answered 304 unasked' }
     if (read.kind !== 'list') return read
-    for (const [marker, row] of read.marked) if (wanted.has(marker)) rows.set(marker, row)
+    for (const row of read.issues) {
+      if (row.marker !== undefined && wanted.has(row.marker)) rows.set(row.marker, row)
+    }
     if (!read.hasNext) break
   }
   return { kind: 'found', rows }
 }
 
-/** The numbers of all issues, oldest first. A number missed because the list moved is confirmed by a look at it. */
+/**
+ * The numbers of all issues in their order. A list has no place "behind a number", but the nth issue that was made stands
+ * on a page not behind the one that its number names: deletions only pull it forward.
+ */
 export async function fetchIds(
   client: VendorClient,
   { repository, after }: { readonly repository: string; readonly after: string | null },
   signal: AbortSignal,
 ): Promise<IdPage> {
-  const page = after === null ? 1 : Number(after)
+  const last = Number(after ?? 0)
   const listing = { repository, sort: 'created', direction: 'asc' } as const
-  const read = await listIssues(client, { ...listing, page }, signal)
-  if (read.kind === 'unchanged') return { kind: 'retry', reason: 'it answered 304 unasked' }
-  if (read.kind !== 'list') return read
-  const ids = read.issues.filter(({ deleted }) => deleted !== true)
-  return {
-    kind: 'page',
-    ids: ids.map(({ externalId }) => externalId),
-    next: read.hasNext ? String(page + 1) : null,
+  let page = Math.floor(last / PER_PAGE) + 1
+  for (let isForward = false; ;) {
+    const read = await listIssues(client, { ...listing, page }, signal)
+    if (read.kind === 'unchanged') return { kind: 'retry', reason: 'it answered 304 unasked' }
+    if (read.kind !== 'list') return read
+    const first = read.places[0]
+    const startsBehind = first === undefined || Number(first.id) > last + 1
+    if (!isForward && startsBehind && page > 1) {
+      page -= 1
+      continue
+    }
+    const alive = read.issues.filter(({ deleted }) => deleted !== true)
+    const ids = alive.map(({ externalId }) => externalId).filter((id) => Number(id) > last)
+    if (ids.length > 0 || !read.hasNext) return { kind: 'page', ids, more: read.hasNext }
+    isForward = true
+    page += 1
   }
 }

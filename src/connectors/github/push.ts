@@ -1,7 +1,7 @@
 import type { JsonObject } from '../../core/canonical-json.ts'
 import type { RawAnswer, VendorCall, VendorClient } from '../client.ts'
 import type { PushAbilities, VendorWrite, WriteOutcome } from '../connector.ts'
-import { isObject, pick } from '../json.ts'
+import { isObject } from '../json.ts'
 import { failureOf, interpret } from '../outcome.ts'
 import { changedIssue, closing, deletedIssue, newIssue, rowOf } from './issue.ts'
 import { HEADERS, issuesPath } from './list.ts'
@@ -14,6 +14,7 @@ const BATCH_SIZE = 20
 export function issuePush(repository: string): PushAbilities {
   return {
     batchSize: BATCH_SIZE,
+    comparesAndSets: true,
     marker: 'correlation',
     write: (client, writes, signal) => write(client, { repository, writes }, signal),
     fetchOne: (client, externalId, signal) => fetchOne(client, { repository, externalId }, signal),
@@ -62,12 +63,12 @@ async function create(
   const made = await send(client, { method: 'POST', path, body: { json: newIssue(one) } }, signal)
   if (made.kind !== 'issue') return made
   const rest = closing(one)
-  if (rest === undefined) return doneWith(made.issue, one)
+  if (rest === undefined) return doneWith(made.issue)
   const id = rowOf(made.issue)?.externalId ?? ''
   const call = { method: 'PATCH', path: `${path}/${id}`, body: { json: rest } } as const
   const closed = await send(client, call, signal)
   // It is there, though still open: the values tell, and the difference will be pushed.
-  return doneWith(closed.kind === 'issue' ? closed.issue : made.issue, one)
+  return doneWith(closed.kind === 'issue' ? closed.issue : made.issue)
 }
 
 /** Issues have no conditional writes: the present one is read just before, also for what its text must keep. */
@@ -96,7 +97,7 @@ async function change(
   if (expected && rowOf(issue)?.version.time !== expected.time) return { kind: 'conflict' }
   const json = operation === 'delete' ? deletedIssue(issue) : changedIssue(one, issue)
   const sent = await send(client, { method: 'PATCH', path, body: { json } }, signal)
-  return sent.kind === 'issue' ? doneWith(sent.issue, one) : sent
+  return sent.kind === 'issue' ? doneWith(sent.issue) : sent
 }
 
 type Sent =
@@ -116,9 +117,9 @@ function issueIn({ body }: RawAnswer): JsonObject {
   return isObject(body) ? body : {}
 }
 
-function doneWith(issue: JsonObject, one: VendorWrite): WriteOutcome {
+function doneWith(issue: JsonObject): WriteOutcome {
   const row = rowOf(issue)
   if (!row) return { kind: 'unknown', reason: 'it answered without the issue' }
-  const values = pick(row.values, Object.keys(one.values))
-  return { kind: 'done', externalId: row.externalId, version: row.version, values }
+  const { externalId, version, values } = row
+  return { kind: 'done', externalId, version, values }
 }

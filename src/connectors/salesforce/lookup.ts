@@ -24,7 +24,7 @@ export async function fetchOne(
   if (meaning === 'hidden') return { kind: 'hidden' }
   const problem = problemOf(answer, outcomes, client.now())
   if (problem) return problem
-  const row = rowOf(answer.kind === 'answer' ? answer.body : undefined)
+  const row = rowOf(answer.kind === 'answer' ? answer.body : undefined, object.markerField)
   if (!row) return { kind: 'retry', reason: 'it answered without the record' }
   return row.deleted ? { kind: 'gone' } : { kind: 'row', row }
 }
@@ -77,7 +77,11 @@ async function findBy(
     const some = values.slice(start, start + VALUES_PER_QUERY).map(quoted)
     const where = `WHERE ${column} IN (${some.join(',')}) ORDER BY CreatedDate, Id`
     const soql = selectFrom(object, where, [column])
-    const found = await ask(client, { verb: 'query', soql }, signal)
+    const found = await ask(
+      client,
+      { verb: 'query', soql, markerField: object.markerField },
+      signal,
+    )
     if (found.kind !== 'rows') return found
     for (const row of found.rows) {
       const value = column === 'Id' ? row.externalId : row.values[column]

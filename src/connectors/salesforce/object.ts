@@ -1,6 +1,6 @@
 import type { IdPage, Stream, VendorPage, VendorPageRequest } from '../connector.ts'
 import type { VendorClient } from '../client.ts'
-import { ask, behind, quoted, selectFrom, type SObject } from './query.ts'
+import { ask, behind, quoted, selectFrom, type Rows, type SObject } from './query.ts'
 import { objectPush } from './push.ts'
 
 /** A transaction may run for ten minutes; its rows appear with stamps from within it. */
@@ -32,8 +32,7 @@ async function fetchPage(
   const size = Math.min(limit, MOST_ROWS)
   const offset = skip > 0 ? ` OFFSET ${skip}` : ''
   const order = `ORDER BY SystemModstamp, Id LIMIT ${size}${offset}`
-  const soql = selectFrom(object, `${behind(after)} ${order}`)
-  const found = await ask(client, { verb: 'queryAll', soql }, signal)
+  const found = await askRows(client, { object, rest: `${behind(after)} ${order}` }, signal)
   if (found.kind !== 'rows') return found
   const isBehind = found.rows.every(
     ({ cursor }) =>
@@ -51,6 +50,19 @@ async function fetchPage(
   return { kind: 'page', rows: found.rows, more: !found.isLast || found.rows.length >= size }
 }
 
+/** With our markers, where the organisation has a field for them: one that is only read need not. */
+async function askRows(
+  client: VendorClient,
+  { object, rest }: { readonly object: SObject; readonly rest: string },
+  signal: AbortSignal,
+): Promise<Rows> {
+  const { markerField } = object
+  const otherwise = selectFrom(object, rest)
+  if (markerField === undefined) return ask(client, { verb: 'queryAll', soql: otherwise }, signal)
+  const soql = selectFrom(object, rest, [markerField])
+  return ask(client, { verb: 'queryAll', soql, markerField, otherwise }, signal)
+}
+
 async function fetchIds(
   client: VendorClient,
   { object, after, limit }: { object: SObject; after: string | null; limit: number },
@@ -62,7 +74,5 @@ async function fetchIds(
   const found = await ask(client, { verb: 'query', soql }, signal)
   if (found.kind !== 'rows') return found
   const ids = found.rows.map(({ externalId }) => externalId)
-  const last = ids.at(-1)
-  const more = !found.isLast || ids.length >= size
-  return { kind: 'page', ids, next: more && last !== undefined ? last : null }
+  return { kind: 'page', ids, more: ids.length > 0 && (!found.isLast || ids.length >= size) }
 }

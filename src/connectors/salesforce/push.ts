@@ -15,6 +15,7 @@ const PARALLEL = 5
 export function objectPush(object: SObject): PushAbilities {
   return {
     batchSize: MOST_RECORDS,
+    comparesAndSets: true,
     marker: object.markerField === undefined ? 'none' : 'external_id',
     write: (client, writes, signal) => write(client, { object, writes }, signal),
     fetchOne: (client, externalId, signal) => fetchOne(client, { object, externalId }, signal),

@@ -2,7 +2,7 @@ import type { Json, JsonObject } from '../../core/canonical-json.ts'
 import type { VendorClient } from '../client.ts'
 import type { Cursor, FieldRule, VendorProblem, VendorRow } from '../connector.ts'
 import { isObject, listOf } from '../json.ts'
-import { problemOf } from '../outcome.ts'
+import { interpret, problemOf } from '../outcome.ts'
 import { fullId } from './id.ts'
 import { outcomes } from './outcomes.ts'
 
@@ -20,7 +20,7 @@ export const ROOT = `/services/data/${VERSION}`
 /** Names of objects and fields go into queries as they are; a dot leads to a parent's field. */
 export const NAME = /^[A-Za-z]\w{0,79}(?:\.[A-Za-z]\w{0,79}){0,4}$/
 
-/** `extra`: a field besides those of the mapping. The marker's is not read with every row: an organisation that is only read need not have it. */
+/** `extra`: fields besides those of the mapping. */
 export function selectFrom(object: SObject, rest: string, extra: readonly string[] = []): string {
   const columns = object.fields.map(({ external }) => external)
   const wanted = new Set(['Id', 'SystemModstamp', 'IsDeleted', ...columns, ...extra])
@@ -43,20 +43,32 @@ export type Rows =
   | { readonly kind: 'rows'; readonly rows: readonly VendorRow[]; readonly isLast: boolean }
   | VendorProblem
 
+interface Asked {
+  readonly verb: 'query' | 'queryAll'
+  readonly soql: string
+  readonly markerField?: string | undefined
+  /** To be asked instead where a field of the query does not exist. */
+  readonly otherwise?: string
+}
+
 /** `queryAll` also finds what is in the recycle bin. */
 export async function ask(
   client: VendorClient,
-  { verb, soql }: { readonly verb: 'query' | 'queryAll'; readonly soql: string },
+  { verb, soql, markerField, otherwise }: Asked,
   signal: AbortSignal,
 ): Promise<Rows> {
   const call = { method: 'GET', path: `${ROOT}/${verb}`, query: { q: soql } } as const
   const answer = await client.call(call, signal)
   const problem = problemOf(answer, outcomes, client.now())
+  if (otherwise !== undefined && answer.kind === 'answer' && problem) {
+    const { code } = interpret(answer, outcomes, client.now())
+    if (code === 'INVALID_FIELD') return ask(client, { verb, soql: otherwise }, signal)
+  }
   if (problem) return problem
   const body = answer.kind === 'answer' && isObject(answer.body) ? answer.body : {}
   const records = listOf(body['records'])
   if (!records) return { kind: 'retry', reason: 'it answered without records' }
-  const rows = records.map(rowOf)
+  const rows = records.map((record) => rowOf(record, markerField))
   if (rows.includes(undefined)) {
     const reason = 'a row of the page has no usable Id and SystemModstamp'
     return { kind: 'refused', code: 'vendor_unexpected_answer', reason }
@@ -69,16 +81,18 @@ export async function ask(
 }
 
 /** Undefined for what lacks an id or a stamp. */
-export function rowOf(value: Json | undefined): VendorRow | undefined {
+export function rowOf(value: Json | undefined, markerField?: string): VendorRow | undefined {
   if (!isObject(value)) return undefined
   const id = fullId(value['Id'])
   const time = isoOf(value['SystemModstamp'])
   if (id === undefined || time === undefined) return undefined
+  const marker = markerField === undefined ? undefined : value[markerField]
   const row = {
     externalId: id,
     cursor: { time, id },
     version: { time, count: 0 },
     values: withoutAttributes(value),
+    ...(typeof marker === 'string' && marker !== '' ? { marker } : {}),
   }
   return value['IsDeleted'] === true ? { ...row, deleted: true } : row
 }

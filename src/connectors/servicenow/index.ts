@@ -5,7 +5,8 @@ import { tableStream } from './table.ts'
 const NAME = /^[a-z][a-z0-9_]{0,79}$/
 
 /** Any table, if its name is one and its fields are configured or known. */
-function configure({ entityType, object, fields, markerField }: StreamConfig): Stream | undefined {
+function configure(config: StreamConfig): Stream | undefined {
+  const { entityType, object, fields, markerField, deletions = 'log' } = config
   const name = object ?? tables[entityType] ?? entityType
   const preset = presets[name]
   const known = fields ?? preset?.fields
@@ -14,6 +15,7 @@ function configure({ entityType, object, fields, markerField }: StreamConfig): S
     name,
     fields: known,
     markerField: markerField ?? preset?.markerField,
+    hasDeleteLog: deletions === 'log',
   })
 }
 

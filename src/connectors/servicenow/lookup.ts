@@ -28,7 +28,7 @@ export async function fetchOne(
   const problem = problemOf(answer, outcomes, client.now())
   if (problem) return problem
   const body = answer.kind === 'answer' ? answer.body : undefined
-  const row = rowOf(isObject(body) ? body['result'] : undefined)
+  const row = rowOf(isObject(body) ? body['result'] : undefined, table.markerField)
   return row ? { kind: 'row', row } : { kind: 'retry', reason: 'it answered without the record' }
 }
 
@@ -98,7 +98,7 @@ async function findBy(
     const list = await askTable(client, { table: table.name, query }, signal)
     if (list.kind !== 'list') return list
     for (const item of list.items) {
-      const [value, row] = [textAt(item, column) ?? '', rowOf(item)]
+      const [value, row] = [textAt(item, column) ?? '', rowOf(item, table.markerField)]
       if (!row || !some.includes(value)) return ignoredFilter
       if (!rows.has(value)) rows.set(value, row)
     }

@@ -5,12 +5,12 @@ type Preset = { readonly fields: FieldRule[]; readonly markerField?: string }
 /** Tables that extend `task` have this column for the id that the record has elsewhere. */
 const CORRELATION = 'correlation_id'
 
-/** `'local external type'`, the type being text when it is left out. */
+/** `'local external type'`, the type being text when it is left out; `own` when only the instance sets it. */
 function fields(...rules: readonly string[]): FieldRule[] {
   return rules.map((rule) => {
-    const [local = '', external = '', type = 'text', required] = rule.split(' ')
+    const [local = '', external = '', type = 'text', access] = rule.split(' ')
     const known = { local, external, type: type as FieldRule['type'] } // the tables below hold no other words
-    return required === undefined ? known : { ...known, required: true }
+    return access === 'own' ? { ...known, readOnly: true } : known
   })
 }
 
@@ -19,12 +19,12 @@ export const presets: Readonly<Record<string, Preset>> = {
   incident: {
     markerField: CORRELATION,
     fields: fields(
-      'number number text required',
+      'number number text own',
       'shortDescription short_description',
       'description description',
       'state state integer',
       'active active boolean',
-      'priority priority integer',
+      'priority priority integer own',
       'impact impact integer',
       'urgency urgency integer',
       'category category',
@@ -33,8 +33,8 @@ export const presets: Readonly<Record<string, Preset>> = {
       'callerId caller_id',
       'assignmentGroup assignment_group',
       'assignedTo assigned_to',
-      'reassignmentCount reassignment_count integer',
-      'reopenCount reopen_count integer',
+      'reassignmentCount reassignment_count integer own',
+      'reopenCount reopen_count integer own',
       'closeCode close_code',
       'openedAt opened_at instant',
       'resolvedAt resolved_at instant',
@@ -44,7 +44,7 @@ export const presets: Readonly<Record<string, Preset>> = {
   change_request: {
     markerField: CORRELATION,
     fields: fields(
-      'number number text required',
+      'number number text own',
       'shortDescription short_description',
       'description description',
       'type type',
@@ -85,7 +85,7 @@ export const presets: Readonly<Record<string, Preset>> = {
       'subjectId sysapproval',
       'documentId document_id',
       'sourceTable source_table',
-      'state state text required',
+      'state state',
       'dueAt due_date instant',
     ),
   },

@@ -1,7 +1,7 @@
 import type { Json, JsonObject } from '../../core/canonical-json.ts'
 import type { VendorCall, VendorClient } from '../client.ts'
 import type { PushAbilities, VendorWrite, WriteOutcome } from '../connector.ts'
-import { isObject, pick } from '../json.ts'
+import { isObject } from '../json.ts'
 import { failureOf, interpret, writeFailure } from '../outcome.ts'
 import { batchOf, itemsOf, type BatchItem } from './batch.ts'
 import { deletedAmong, fetchOne, findByMarker, findByIds } from './lookup.ts'
@@ -14,6 +14,7 @@ const BATCH_SIZE = 40
 export function tablePush(table: Table): PushAbilities {
   return {
     batchSize: BATCH_SIZE,
+    comparesAndSets: true,
     marker: table.markerField === undefined ? 'none' : 'correlation',
     write: (client, writes, signal) => write(client, { table, writes }, signal),
     fetchOne: (client, externalId, signal) => fetchOne(client, { table, externalId }, signal),
@@ -128,7 +129,7 @@ function outcomeOf(item: BatchItem, one: VendorWrite | undefined, now: Date): Wr
     kind: 'done',
     externalId: row.externalId,
     version: row.version,
-    values: pick(row.values, Object.keys(one.values)),
+    values: row.values,
   }
 }
 

@@ -12,6 +12,8 @@ export interface Table {
   readonly fields: readonly FieldRule[]
   /** The column that takes the marker of a create. */
   readonly markerField: string | undefined
+  /** Deletions are read from `sys_audit_delete`. */
+  readonly hasDeleteLog: boolean
 }
 
 const CURSOR_FIELDS = ['sys_id', 'sys_updated_on', 'sys_mod_count']
@@ -33,16 +35,18 @@ export function pathOf(table: string, sysId?: string): string {
 }
 
 /** Undefined for a row that lacks what every row of a table has. */
-export function rowOf(value: Json | undefined): VendorRow | undefined {
+export function rowOf(value: Json | undefined, markerField?: string): VendorRow | undefined {
   if (!isObject(value)) return undefined
   const { sys_id: id, sys_updated_on: stamp, sys_mod_count: count } = value
   const time = isoOf(stamp)
   if (typeof id !== 'string' || id === '' || time === undefined) return undefined
+  const marker = markerField === undefined ? undefined : value[markerField]
   return {
     externalId: id,
     cursor: { time, id },
     version: { time, count: Number(count ?? 0) || 0 },
     values: value,
+    ...(typeof marker === 'string' && marker !== '' ? { marker } : {}),
   }
 }
 

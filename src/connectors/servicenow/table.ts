@@ -24,15 +24,19 @@ export function tableStream(entityType: string, table: Table): Stream {
     fetchPage: async (client, request, signal) => {
       const query = {
         ...parametersFor(table),
-        sysparm_query: queryFor('sys_updated_on', request.after),
+        sysparm_query: queryFor({ stamp: 'sys_updated_on', id: 'sys_id' }, request.after),
         sysparm_limit: String(request.limit),
         sysparm_offset: String(request.skip),
       }
       const list = await askTable(client, { table: table.name, query }, signal)
-      return list.kind === 'list' ? pageOf(list, request) : list
+      return list.kind === 'list' ? pageOf(list, request, table.markerField) : list
     },
-    fetchDeleted: (client, request, signal) =>
-      fetchDeleted(client, { ...request, table: table.name }, signal),
+    ...(table.hasDeleteLog
+      ? {
+          fetchDeleted: (client, request, signal) =>
+            fetchDeleted(client, { ...request, table: table.name }, signal),
+        }
+      : {}),
     fetchIds: (client, request, signal) =>
       fetchIds(client, { ...request, table: table.name }, signal),
     push: tablePush(table),
@@ -44,21 +48,28 @@ export function tableStream(entityType: string, table: Table): Stream {
  * paging; a bare `>` would lose rows, offsets would skip some while rows move). `within` holds for every row.
  */
 export function queryFor(
-  column: 'sys_updated_on' | 'sys_created_on',
+  {
+    stamp,
+    id,
+    within = '',
+  }: { readonly stamp: string; readonly id: string; readonly within?: string },
   after: VendorPageRequest['after'],
-  within = '',
 ): string {
-  const order = `ORDERBY${column}^ORDERBYsys_id`
+  const order = `ORDERBY${stamp}^ORDERBY${id}`
   if (after === null) return `${within}${order}`
-  const stamp = stampOf(after.time)
-  if (after.id === '') return `${within}${column}>=${stamp}^${order}`
-  return `${within}${column}>${stamp}^NQ${within}${column}=${stamp}^sys_id>${after.id}^${order}`
+  const time = stampOf(after.time)
+  if (after.id === '') return `${within}${stamp}>=${time}^${order}`
+  return `${within}${stamp}>${time}^NQ${within}${stamp}=${time}^${id}>${after.id}^${order}`
 }
 
 type Listed = Extract<List, { kind: 'list' }>
 
-function pageOf(list: Listed, request: VendorPageRequest): VendorPage {
-  const rows = list.items.map(rowOf)
+function pageOf(
+  list: Listed,
+  request: VendorPageRequest,
+  markerField: string | undefined,
+): VendorPage {
+  const rows = list.items.map((item) => rowOf(item, markerField))
   const unreadable = rows.findIndex((row) => row === undefined)
   if (unreadable !== -1) {
     const reason = `row ${unreadable} of the page has no usable sys_id and sys_updated_on`
@@ -102,22 +113,22 @@ async function fetchDeleted(
   { table, since, limit }: Deletions,
   signal: AbortSignal,
 ): Promise<DeletedPage> {
+  const within = `tablename=${table}^`
   const query = {
-    sysparm_query: queryFor('sys_created_on', since, `tablename=${table}^`),
-    sysparm_fields: 'sys_id,sys_created_on,tablename,documentkey',
+    sysparm_query: queryFor({ stamp: 'sys_created_on', id: 'documentkey', within }, since),
+    sysparm_fields: 'sys_created_on,tablename,documentkey',
     sysparm_limit: String(limit),
     sysparm_display_value: 'false',
   }
   const list = await askTable(client, { table: 'sys_audit_delete', query }, signal)
   if (list.kind !== 'list') return list
   const rows = list.items.flatMap((item) => {
-    const [id, key] = [textAt(item, 'sys_id'), textAt(item, 'documentkey')]
+    const externalId = textAt(item, 'documentkey')
     const time = isoOf(textAt(item, 'sys_created_on'))
-    if (textAt(item, 'tablename') !== table || !id || !key || time === undefined) return []
-    return [{ externalId: key, time, cursor: { time, id } }]
+    if (textAt(item, 'tablename') !== table || !externalId || time === undefined) return []
+    return isBehind({ time, id: externalId }, since) ? [{ externalId, time }] : []
   })
-  const isForeign = rows.length < list.items.length
-  if (isForeign || rows.some(({ cursor }) => !isBehind(cursor, since))) return ignoredFilter
+  if (rows.length < list.items.length) return ignoredFilter
   return { kind: 'page', rows, more: hasMore(list.headers, { skip: 0, limit }, rows.length) }
 }
 
@@ -127,21 +138,24 @@ interface Ids {
   readonly limit: number
 }
 
+/** Pages whose rows are all hidden from us are passed over. */
 async function fetchIds(
   client: VendorClient,
   { table, after, limit }: Ids,
   signal: AbortSignal,
 ): Promise<IdPage> {
-  const query = {
-    sysparm_query: `${after === null ? '' : `sys_id>${after}^`}ORDERBYsys_id`,
-    sysparm_fields: 'sys_id',
-    sysparm_limit: String(limit),
+  for (let skip = 0; ; skip += limit) {
+    const query = {
+      sysparm_query: `${after === null ? '' : `sys_id>${after}^`}ORDERBYsys_id`,
+      sysparm_fields: 'sys_id',
+      sysparm_limit: String(limit),
+      sysparm_offset: String(skip),
+    }
+    const list = await askTable(client, { table, query }, signal)
+    if (list.kind !== 'list') return list
+    const ids = list.items.flatMap((item) => textAt(item, 'sys_id') ?? [])
+    if (after !== null && ids.some((id) => id <= after)) return ignoredFilter
+    const more = hasMore(list.headers, { skip, limit }, ids.length)
+    if (ids.length > 0 || !more) return { kind: 'page', ids, more }
   }
-  const list = await askTable(client, { table, query }, signal)
-  if (list.kind !== 'list') return list
-  const ids = list.items.flatMap((item) => textAt(item, 'sys_id') ?? [])
-  if (after !== null && ids.some((id) => id <= after)) return ignoredFilter
-  const last = ids.at(-1)
-  const more = hasMore(list.headers, { skip: 0, limit }, ids.length)
-  return { kind: 'page', ids, next: more && last !== undefined ? last : null }
 }

@@ -108,8 +108,9 @@ function found(
     : failure(404, 'Not Found')
 }
 
-/** Within one second the order is the database's own, which is not the numbers'. */
+/** Within one second of updates the order is the database's own, which is not the numbers'. */
 const scrambled = (number: number) => (number * 7_919) % 10_007
+const ranks = { updatedMs: scrambled, createdMs: (number: number) => number } as const
 
 function list({ request, repository }: Call): LocalResponse {
   const query = request.url.searchParams
@@ -121,11 +122,12 @@ function list({ request, repository }: Call): LocalResponse {
   const since = Date.parse(query.get('since') ?? '1970-01-01T00:00:00Z')
   const state = query.get('state') ?? 'open'
   const stamp = query.get('sort') === 'updated' ? 'updatedMs' : 'createdMs'
+  const rank = ranks[stamp]
   const sign = query.get('direction') === 'asc' ? 1 : -1
   const rows = repository
     .issues()
     .filter((issue) => issue.updatedMs >= since && (state === 'all' || issue.state === state))
-    .sort((a, b) => sign * (a[stamp] - b[stamp] || scrambled(a.number) - scrambled(b.number)))
+    .sort((a, b) => sign * (a[stamp] - b[stamp] || rank(a.number) - rank(b.number)))
   const start = (page - 1) * perPage
   const shown = rows
     .slice(start, start + perPage)
