@@ -136,16 +136,18 @@ export interface DeletedRows {
   ) => Promise<IdPage>
 }
 
+type Scalar = string | number | boolean
+
 /** How a field of ours is named and typed on the vendor's side. */
 export interface FieldRule {
   readonly local: string
   readonly external: string
   readonly type: 'text' | 'integer' | 'number' | 'boolean' | 'instant'
-  readonly required?: boolean
+  readonly required?: boolean | undefined
   /** The vendor's own: read, never written. */
-  readonly readOnly?: boolean
+  readonly readOnly?: boolean | undefined
   /** Pairs of the vendor's value and ours. */
-  readonly values?: [string, number][]
+  readonly values?: [Scalar, Scalar][] | undefined
 }
 
 /** One kind of record that a vendor lets us read in the order of its changes. */
@@ -167,12 +169,12 @@ export interface StreamConfig {
   /** The kind of record in our words. */
   readonly entityType: string
   /** The vendor's word for it: a table, an object, a repository. */
-  readonly object?: string
-  readonly fields?: FieldRule[]
+  readonly object?: string | undefined
+  readonly fields?: readonly FieldRule[] | undefined
   /** The vendor's field that takes the marker of a create. */
-  readonly markerField?: string
+  readonly markerField?: string | undefined
   /** How deletions are found where the vendor has two ways: its log of them, which needs rights, or its ids. */
-  readonly deletions?: 'log' | 'ids'
+  readonly deletions?: 'log' | 'ids' | undefined
 }
 
 /** A vendor, as a value. */

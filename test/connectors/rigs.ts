@@ -27,7 +27,7 @@ async function serviceNowRig({ config, table, field }: TableRig): Promise<Rig> {
     origin,
     control,
     token: () =>
-      askForToken(`${origin}${servicenow.tokenPath}`, {
+      askForToken(`${origin}/oauth_token.do`, {
         grant_type: 'refresh_token',
         refresh_token: control.issueRefreshToken(),
         client_id: settings['SERVICENOW_CLIENT_ID'] ?? '',
@@ -90,7 +90,7 @@ async function salesforceRig(entityType: string, object: string, field: string):
     origin,
     control,
     token: () =>
-      askForToken(`${origin}${salesforce.tokenPath}`, {
+      askForToken(`${origin}/services/oauth2/token`, {
         grant_type: 'refresh_token',
         refresh_token: refreshToken,
         client_id: settings['SALESFORCE_CLIENT_ID'] ?? '',
@@ -141,7 +141,7 @@ async function gitHubRig(): Promise<Rig> {
     origin,
     control,
     token: async () => {
-      const answer = await askForToken(`${origin}${github.tokenPath}`, {
+      const answer = await askForToken(`${origin}/login/oauth/access_token`, {
         grant_type: 'refresh_token',
         refresh_token: refreshToken,
         client_id: settings['GITHUB_CLIENT_ID'] ?? '',

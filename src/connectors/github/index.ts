@@ -18,7 +18,7 @@ function configure({ entityType, object, fields: given }: StreamConfig): Stream 
   if (object === undefined || !REPOSITORY.test(object)) return undefined
   return {
     entityType,
-    mapping: { entityType, fields: given ?? fields },
+    mapping: { entityType, fields: [...(given ?? fields)] },
     overlapMs: OVERLAP_MS,
     fetchPage: (client, request, signal) =>
       fetchChanges(client, { ...request, repository: object }, signal),
