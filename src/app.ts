@@ -1,4 +1,5 @@
 import type { TokenCredential } from '@azure/identity'
+import { bindStream } from './connectors/bind.ts'
 import { vendorClient } from './connectors/client.ts'
 import { connectors } from './connectors/index.ts'
 import type { Caller } from './core/caller.ts'
@@ -263,9 +264,12 @@ function sourceOf({ task, connection, access, fetch, clock }: SourceParts): Sour
   if (!connection)
     return refusal('connection_not_found', `there is no connection ${task.connectionId}`)
   const { tenantId, credentialId, integrationId } = connection
-  const connector = connectors[integrationId]
+  const connector = Object.hasOwn(connectors, integrationId)
+    ? connectors[integrationId]
+    : undefined
   if (!connector) return refusal('unknown_vendor', `no connector is called ${integrationId}`)
-  const stream = connector.streams[task.entityType]
+  const { entityType } = task
+  const stream = connector.configure({ entityType, ...connection.config.streams?.[entityType] })
   if (!stream)
     return refusal('unknown_vendor', `${integrationId} has no stream of ${task.entityType}`)
   const origin = instanceOrigin(connection)
@@ -273,6 +277,8 @@ function sourceOf({ task, connection, access, fetch, clock }: SourceParts): Sour
     return refusal('connection_not_found', 'the address of its instance is not an https URL')
   const client = vendorClient({
     origin,
+    instanceDomains: connector.instanceDomains,
+    finalRefusal: connector.finalRefusal,
     fetch,
     now: clock,
     authorize: (refused) =>
@@ -284,12 +290,7 @@ function sourceOf({ task, connection, access, fetch, clock }: SourceParts): Sour
         ...(refused?.kind === 'authorized' ? { refused: refused.headers } : {}),
       }),
   })
-  return {
-    kind: 'source',
-    mapping: stream.mapping,
-    overlapMs: stream.overlapMs,
-    fetchPage: (request, signal) => stream.fetchPage(client, request, signal),
-  }
+  return { kind: 'source', ...bindStream(stream, client) }
 }
 
 function refusal(code: Refusal['code'], reason: string): Refusal {

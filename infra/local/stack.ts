@@ -10,10 +10,16 @@ import { startIssuer } from './oauth/issuer.ts'
 import { startSignalR } from './realtime/signalr.ts'
 import { startWebPubSub } from './realtime/web-pubsub.ts'
 import { startServiceBus } from './service-bus/service-bus.ts'
+import { startGitHub, type GitHubOptions } from './vendors/github.ts'
+import { startSalesforce, type SalesforceOptions } from './vendors/salesforce.ts'
 import { startServiceNow, type ServiceNowOptions } from './vendors/servicenow.ts'
 
 export interface StackOptions {
   readonly serviceNow?: ServiceNowOptions
+  /** A Salesforce organisation besides; none when absent. */
+  readonly salesforce?: SalesforceOptions
+  /** GitHub's issues besides; none when absent. */
+  readonly github?: GitHubOptions
   /** Keeps documents and secrets in this folder, so that the next stack finds them. */
   readonly dataFolder?: string
   /** Added to and instead of what the emulators say. */
@@ -58,7 +64,12 @@ export async function startStack(options: StackOptions = {}) {
   const signalR = use(await startSignalR())
   const issuer = use(await startIssuer())
   const serviceNow = use(await startServiceNow(options.serviceNow))
-  const emulators = [cosmos, serviceBus, identity, keyVault, webPubSub, signalR, issuer, serviceNow]
+  const salesforce = options.salesforce && use(await startSalesforce(options.salesforce))
+  const github = options.github && use(await startGitHub(options.github))
+  const emulators = [
+    ...[cosmos, serviceBus, identity, keyVault, webPubSub, signalR, issuer, serviceNow],
+    ...[salesforce, github].filter((one) => one !== undefined),
+  ]
   const control = starting.use(await serveControl(emulators))
   const resources = starting.move()
   return {
@@ -69,6 +80,8 @@ export async function startStack(options: StackOptions = {}) {
     signalR,
     issuer,
     serviceNow,
+    salesforce,
+    github,
     emulators,
     settings: {
       ...defaults,

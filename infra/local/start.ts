@@ -23,6 +23,8 @@ const options = readOptions({
       default: 4_000,
       help: 'events of the log that happen in a second; 0: all before the start',
     },
+    salesforce: { type: 'switch', help: 'a Salesforce organisation besides' },
+    github: { type: 'switch', help: 'issues of GitHub besides' },
     data: { type: 'text', help: 'folder that keeps documents and secrets for the next start' },
     settings: {
       type: 'text',
@@ -53,6 +55,8 @@ async function run(): Promise<void> {
   if (options.data !== undefined) mkdirSync(options.data, { recursive: true })
   await using stack = await startStack({
     ...(withDemo ? { serviceNow: await records() } : {}),
+    ...(options.salesforce ? { salesforce: { count: options.count } } : {}),
+    ...(options.github ? { github: { count: options.count } } : {}),
     ...(options.data === undefined ? {} : { dataFolder: path.resolve(options.data) }),
   })
   for (const { name, settings } of stack.emulators) {

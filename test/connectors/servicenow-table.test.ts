@@ -1,12 +1,18 @@
 import { expect, test } from 'vitest'
 import { vendorClient, type Authorization } from '../../src/connectors/client.ts'
 import type { VendorPageRequest } from '../../src/connectors/connector.ts'
-import { retryAfterMs } from '../../src/connectors/outcome.ts'
+import { retryAfterMs } from '../../src/core/retry-after.ts'
 import { queryFor, tableStream } from '../../src/connectors/servicenow/table.ts'
 import { startServiceNow } from '../../infra/local/vendors/servicenow.ts'
 
 const now = new Date('2026-03-01T10:00:00Z')
-const stream = tableStream('incident', [{ local: 'number', external: 'number', type: 'text' }])
+const stream = tableStream('incident', {
+  name: 'incident',
+  fields: [{ local: 'number', external: 'number', type: 'text' }],
+  markerField: undefined,
+  hasDeleteLog: true,
+})
+const columns = { stamp: 'sys_updated_on', id: 'sys_id' } as const
 const first: VendorPageRequest = { after: null, skip: 0, limit: 10 }
 const signal = new AbortController().signal
 
@@ -42,12 +48,12 @@ const row = (id: string, stamp: string) => ({
 })
 
 test('a page is asked for behind a place: by stamp, then by id', () => {
-  expect(queryFor(null)).toBe('ORDERBYsys_updated_on^ORDERBYsys_id')
+  expect(queryFor(columns, null)).toBe('ORDERBYsys_updated_on^ORDERBYsys_id')
   const time = '2026-03-01T09:59:59.000Z'
-  expect(queryFor({ time, id: '' })).toBe(
+  expect(queryFor(columns, { time, id: '' })).toBe(
     'sys_updated_on>=2026-03-01 09:59:59^ORDERBYsys_updated_on^ORDERBYsys_id',
   )
-  expect(queryFor({ time, id: 'abc' })).toBe(
+  expect(queryFor(columns, { time, id: 'abc' })).toBe(
     'sys_updated_on>2026-03-01 09:59:59^NQsys_updated_on=2026-03-01 09:59:59^sys_id>abc^ORDERBYsys_updated_on^ORDERBYsys_id',
   )
 })
