@@ -1,9 +1,6 @@
 import type { TokenCredential } from '@azure/identity'
-import { bindStream } from './connectors/bind.ts'
-import { vendorClient } from './connectors/client.ts'
-import { connectors } from './connectors/index.ts'
 import type { Caller } from './core/caller.ts'
-import { instanceOrigin, type Connection } from './core/connection.ts'
+import type { Connection } from './core/connection.ts'
 import type { Log } from './core/log.ts'
 import type { Clock } from './core/time.ts'
 import type { CredentialAccess } from './credentials/access.ts'
@@ -19,6 +16,7 @@ import { scheduleDueTasks, type ScheduleSummary } from './sync/scheduler.ts'
 import { pushChanges, type PushOutcome } from './sync/outbound.ts'
 import { relayPending } from './sync/outbox.ts'
 import type { InboundMessage, OutboundMessage, Task } from './sync/task.ts'
+import { mappingFor, sourceOf } from './vendor-streams.ts'
 
 /** What the functions call. */
 export interface App extends AsyncDisposable {
@@ -105,13 +103,15 @@ export function createApp(options: AppOptions): App {
       log,
     })
   })
-  const openSource = async (task: Task): Promise<Source | Refusal> => {
+  const connectionOf = async (task: Task): Promise<Connection | undefined> => {
     const connections = (await database()).collection<Connection>(collections.connections)
-    const connection = (await connections.get([task.tenantId], task.connectionId))?.document
+    return (await connections.get([task.tenantId], task.connectionId))?.document
+  }
+  const openSource = async (task: Task): Promise<Source | Refusal> => {
+    const connection = await connectionOf(task)
     return sourceOf({ task, connection, access: await credentials(), fetch, clock })
   }
-  const mappingOf = async ({ mapping, integrationId, entityType }: Task) =>
-    mapping ?? connectors[integrationId]?.streams[entityType]?.mapping
+  const mappingOf = async (task: Task) => mappingFor(task, await connectionOf(task))
   const schedulerPorts = once(async () => ({
     tasks: (await database()).collection<Task>(collections.tasks),
     inbound: (await bus()).queue(settings.serviceBus.inboundQueue),
@@ -249,50 +249,4 @@ function oauthClientOf({ serviceNow }: Settings, integrationId: string) {
     return undefined
   }
   return { clientId, clientSecret }
-}
-
-interface SourceParts {
-  readonly task: Task
-  readonly connection: Connection | undefined
-  readonly access: CredentialAccess
-  readonly fetch: typeof globalThis.fetch
-  readonly clock: Clock
-}
-
-/** A task's stream: the vendor's code, the connection's own host and its credential. */
-function sourceOf({ task, connection, access, fetch, clock }: SourceParts): Source | Refusal {
-  if (!connection)
-    return refusal('connection_not_found', `there is no connection ${task.connectionId}`)
-  const { tenantId, credentialId, integrationId } = connection
-  const connector = Object.hasOwn(connectors, integrationId)
-    ? connectors[integrationId]
-    : undefined
-  if (!connector) return refusal('unknown_vendor', `no connector is called ${integrationId}`)
-  const { entityType } = task
-  const stream = connector.configure({ entityType, ...connection.config.streams?.[entityType] })
-  if (!stream)
-    return refusal('unknown_vendor', `${integrationId} has no stream of ${task.entityType}`)
-  const origin = instanceOrigin(connection)
-  if (!origin)
-    return refusal('connection_not_found', 'the address of its instance is not an https URL')
-  const client = vendorClient({
-    origin,
-    instanceDomains: connector.instanceDomains,
-    finalRefusal: connector.finalRefusal,
-    fetch,
-    now: clock,
-    authorize: (refused) =>
-      access.getCredential({
-        tenantId,
-        credentialId,
-        integrationId,
-        tokenUrl: `${origin}${connector.tokenPath}`,
-        ...(refused?.kind === 'authorized' ? { refused: refused.headers } : {}),
-      }),
-  })
-  return { kind: 'source', ...bindStream(stream, client) }
-}
-
-function refusal(code: Refusal['code'], reason: string): Refusal {
-  return { kind: 'refused', code, reason }
 }

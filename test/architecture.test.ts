@@ -31,9 +31,14 @@ const rules: Readonly<Record<string, Rule>> = {
   },
   'settings.ts': { values: ['core', 'topology.json'], packages: /^zod$/ },
   'app.ts': {
-    values: ['core', ...features, 'connectors', 'adapters'],
+    values: ['core', ...features, 'connectors', 'adapters', 'vendor-streams.ts'],
     types: ['settings.ts'],
     packages: /^@azure\/identity$/,
+  },
+  'vendor-streams.ts': {
+    values: ['core', 'connectors'],
+    types: ['sync', 'credentials'],
+    packages: /^$/,
   },
   'main.ts': {
     values: ['app.ts', 'settings.ts', 'functions', '../package.json'],

@@ -33,8 +33,6 @@ export const taskShape = z.object({
   schedule: z.string().refine(isSchedule, 'expected a cron expression').optional(),
   nextScheduled: instant.nullable(),
   claim: claimShape.nullable().default(null),
-  /** The vendor's stream, where it is not called like our entity type. */
-  stream: name.optional(),
   /** Instead of the vendor's own. */
   mapping: mappingShape.optional(),
   ...policyFields,

@@ -1,0 +1,84 @@
+import { bindStream } from './connectors/bind.ts'
+import { vendorClient } from './connectors/client.ts'
+import type { Connector, FieldRule, Stream } from './connectors/connector.ts'
+import { connectors } from './connectors/index.ts'
+import { instanceOrigin, type Connection } from './core/connection.ts'
+import type { Clock } from './core/time.ts'
+import type { CredentialAccess } from './credentials/access.ts'
+import type { FieldMapping, Mapping } from './sync/mapping.ts'
+import type { Refusal, Source } from './sync/ports.ts'
+import type { Task } from './sync/task.ts'
+
+interface SourceParts {
+  readonly task: Task
+  readonly connection: Connection | undefined
+  readonly access: CredentialAccess
+  readonly fetch: typeof globalThis.fetch
+  readonly clock: Clock
+}
+
+/** A task's stream: the vendor's code, the connection's own host and its credential. */
+export function sourceOf(parts: SourceParts): Source | Refusal {
+  const { task, connection, access, fetch, clock } = parts
+  if (!connection)
+    return refusal('connection_not_found', `there is no connection ${task.connectionId}`)
+  const { tenantId, credentialId, integrationId } = connection
+  const connector = connectorOf(integrationId)
+  if (!connector) return refusal('unknown_vendor', `no connector is called ${integrationId}`)
+  const stream = streamOf(connector, task, connection)
+  if (!stream)
+    return refusal('unknown_vendor', `${integrationId} has no stream of ${task.entityType}`)
+  const origin = instanceOrigin(connection)
+  if (!origin)
+    return refusal('connection_not_found', 'the address of its instance is not an https URL')
+  const client = vendorClient({
+    origin,
+    instanceDomains: connector.instanceDomains,
+    finalRefusal: connector.finalRefusal,
+    fetch,
+    now: clock,
+    authorize: (refused) =>
+      access.getCredential({
+        tenantId,
+        credentialId,
+        integrationId,
+        tokenUrl: `${origin}${connector.tokenPath}`,
+        ...(refused?.kind === 'authorized' ? { refused: refused.headers } : {}),
+      }),
+  })
+  return {
+    kind: 'source',
+    ...bindStream(stream, client),
+    mapping: task.mapping ?? stream.mapping,
+  }
+}
+
+/** The task's own mapping, or the vendor's; undefined when the vendor has no such stream. */
+export function mappingFor(task: Task, connection: Connection | undefined): Mapping | undefined {
+  const connector = connection && connectorOf(connection.integrationId)
+  const stream = connector && streamOf(connector, task, connection)
+  return stream && (task.mapping ?? stream.mapping)
+}
+
+function connectorOf(integrationId: string): Connector | undefined {
+  return Object.hasOwn(connectors, integrationId) ? connectors[integrationId] : undefined
+}
+
+function streamOf(connector: Connector, task: Task, { config }: Connection): Stream | undefined {
+  const { entityType, mapping } = task
+  return connector.configure({
+    entityType,
+    ...config.streams?.[entityType],
+    ...(mapping ? { fields: mapping.fields.map(wireRule) } : {}),
+  })
+}
+
+/** What a connector has to know of a field to ask for it and to write it. */
+function wireRule({ local, external, type, readOnly }: FieldMapping): FieldRule {
+  const wire = type === 'date' || type === 'list' ? 'text' : type
+  return { local, external, type: wire, readOnly }
+}
+
+function refusal(code: Refusal['code'], reason: string): Refusal {
+  return { kind: 'refused', code, reason }
+}
