@@ -20,7 +20,6 @@ describe('a value', () => {
     ['text', 7, '7'],
     ['text', '', null],
     ['text', null, null],
-    ['text', undefined, null],
     ['integer', '7', 7],
     ['integer', '-100', -100],
     ['integer', 0, 0],
@@ -33,7 +32,7 @@ describe('a value', () => {
     ['instant', '2026-11-20T12:00:00.000+0000', '2026-11-20T12:00:00.000Z'],
     ['instant', '', null],
   ])('%s %j is %j', ([type, value, expected]) => {
-    expect(decoded(type, value)).toEqual({ ok: true, fields: { y: expected } })
+    expect(decoded(type, value)).toEqual({ ok: true, fields: { y: expected }, missing: [] })
   })
 
   test.for<[FieldMapping['type'], Json, string]>([
@@ -53,6 +52,11 @@ describe('a value', () => {
   })
 })
 
+test('a field that the row does not have is left as it is, and told', () => {
+  expect(decoded('text', undefined)).toEqual({ ok: true, fields: {}, missing: ['x'] })
+  expect(decoded('text', undefined, { required: true })).toMatchObject({ ok: false })
+})
+
 test('a required field that is empty fails the row', () => {
   expect(decoded('text', '', { required: true })).toMatchObject({
     ok: false,
@@ -65,7 +69,8 @@ test('a path leads into objects, never into what an object inherits; a name with
   const read = (row: Record<string, Json>) => decode({ entityType: 't', fields }, row)
   expect(read({ a: { b: 'in' } })).toMatchObject({ fields: { y: 'in' } })
   expect(read({ 'a.b': 'dotted', a: { b: 'in' } })).toMatchObject({ fields: { y: 'dotted' } })
-  expect(read({ a: ['b'] })).toMatchObject({ fields: { y: null } })
+  expect(read({ a: ['b'] })).toMatchObject({ fields: {}, missing: ['a.b'] })
+  expect(read({ a: null })).toMatchObject({ fields: { y: null } })
   const inherited = [{ local: 'y', external: 'constructor.name', type: 'text' as const }]
-  expect(decode({ entityType: 't', fields: inherited }, {})).toMatchObject({ fields: { y: null } })
+  expect(decode({ entityType: 't', fields: inherited }, {})).toMatchObject({ fields: {} })
 })
