@@ -70,7 +70,7 @@ const converters: Readonly<Record<FieldType, Conversion<FieldForm>>> = {
   number: numeric(Number.isFinite),
   boolean: { decode: (raw) => booleans.get(raw), encode: (value) => booleans.get(value) },
   instant: {
-    decode: (raw, { form }) => instantOf(raw, form ?? 'iso'),
+    decode: (raw, { form }) => wholeSeconds(instantOf(raw, form ?? 'iso'), form),
     encode: (value, { form }) => formOf(value, form ?? 'iso'),
   },
   date: { decode: dateOf, encode: dateOf },
@@ -98,6 +98,11 @@ const booleans = new Map<Json, boolean>([
   ['true', true],
   ['false', false],
 ])
+
+/** Forms without milliseconds have none to read either. */
+function wholeSeconds(iso: string | undefined, form: InstantForm | undefined): string | undefined {
+  return form === 'blank' || form === 'seconds' ? iso?.replace(/\.\d+Z$/, '.000Z') : iso
+}
 
 /** ISO 8601 with milliseconds, UTC; a stamp without a zone is UTC (V8 would read it as local time). */
 function instantOf(raw: Json, form: InstantForm): string | undefined {
