@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
 
 /**
  * The same parts give the same id, other parts another: for everything that may be tried twice. It starts with a letter
@@ -13,4 +13,9 @@ export function idOf(prefix: string, ...parts: readonly string[]): string {
 /** An id that nobody has had before. */
 export function newId(prefix: string): string {
   return `${prefix}-${randomUUID()}`
+}
+
+/** 256 random bits as text, for what nobody may guess. */
+export function newSecret(): string {
+  return randomBytes(32).toString('base64url')
 }

@@ -6,6 +6,7 @@ import type {
   CredentialAnswer,
   CredentialOptions,
   CredentialPorts,
+  CredentialRefusal,
   CredentialRequest,
 } from './ports.ts'
 import type { VersionedSecret } from './secret.ts'
@@ -14,7 +15,7 @@ export interface CredentialAccess {
   /** The headers with which a call of this connection proves who we are. */
   getCredential(request: CredentialRequest): Promise<CredentialAnswer>
   /** Why no call may be made for a credential now; undefined when it may be tried. Asks nobody but the store. */
-  refusalOf(request: CredentialRequest): Promise<CredentialAnswer | undefined>
+  refusalOf(request: CredentialRequest): Promise<CredentialRefusal | undefined>
 }
 
 /** Pairs kept in the process; the one that was not asked for longest goes first. */

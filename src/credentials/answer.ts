@@ -1,5 +1,5 @@
 import { pairOf, type Credential } from './credential.ts'
-import type { CredentialAnswer, CredentialRequest } from './ports.ts'
+import type { CredentialAnswer, CredentialRefusal, CredentialRequest } from './ports.ts'
 import type { Secret } from './secret.ts'
 
 /** The answer of a secret that no provider renews. */
@@ -26,14 +26,14 @@ export function authorized(secret: Secret): CredentialAnswer {
 
 export const WAITS_FOR_PERSON = 'it waits for a person to connect again'
 
-export function reauth(reason: string): CredentialAnswer {
+export function reauth(reason: string): CredentialRefusal {
   return refuse('reauth_required', reason)
 }
 
 export function refuse(
   code: 'reauth_required' | 'credential_not_found',
   reason: string,
-): CredentialAnswer {
+): CredentialRefusal {
   return { kind: 'refused', code, reason }
 }
 

@@ -66,8 +66,11 @@ export type CredentialAnswer =
       readonly expiresAt?: Date
     }
   | { readonly kind: 'retry'; readonly reason: string; readonly afterMs: number }
-  | {
-      readonly kind: 'refused'
-      readonly code: 'reauth_required' | 'credential_not_found'
-      readonly reason: string
-    }
+  | CredentialRefusal
+
+/** Not before a person has done something. */
+export interface CredentialRefusal {
+  readonly kind: 'refused'
+  readonly code: 'reauth_required' | 'credential_not_found'
+  readonly reason: string
+}

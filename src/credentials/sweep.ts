@@ -1,4 +1,5 @@
 import type { Collection, Stored } from '../core/collection.ts'
+import { instanceOrigin, type Connection } from '../core/connection.ts'
 import { codeOf } from '../core/errors.ts'
 import { addMs } from '../core/time.ts'
 import type { CredentialAccess } from './access.ts'
@@ -35,8 +36,7 @@ export interface SweepPorts extends Pick<
   'credentials' | 'clock' | 'newId' | 'log'
 > {
   readonly audits: Collection<RefreshAudit>
-  /** The origin of the registered instance that a credential is for; undefined when nothing uses it. */
-  readonly originOf: (credential: Credential) => Promise<string | undefined>
+  readonly connections: Collection<Connection>
 }
 
 export interface SweepLimits {
@@ -136,7 +136,7 @@ async function ask(
 ): Promise<CredentialAnswer | undefined> {
   const { id: credentialId, tenantId, integrationId } = credential
   try {
-    const origin = await ports.originOf(credential)
+    const origin = await originOf(ports, credential)
     if (origin === undefined) return undefined
     const request = { tenantId, credentialId, integrationId, origin, lastingMs: thresholdMs }
     return await access.getCredential(request)
@@ -146,4 +146,17 @@ async function ask(
     ports.log.warn(`token refresh failed: ${code}`, { credentialId, tenantId, code })
     return { kind: 'retry', reason: code, afterMs: 0 }
   }
+}
+
+/** The origin of the registered instance that a credential is for; undefined when no connection uses it. */
+async function originOf(
+  { connections }: SweepPorts,
+  { id, tenantId }: Credential,
+): Promise<string | undefined> {
+  const query = { anyOf: [[{ field: 'credentialId', is: '=', value: id }]] } as const
+  for await (const { document } of connections.query(query, [tenantId])) {
+    const origin = instanceOrigin(document)
+    if (origin !== undefined) return origin
+  }
+  return undefined
 }

@@ -46,73 +46,75 @@ async function play(seed: number, rotation: Rotation, chances: Chances) {
   return { world, document, secret, answer: last.answers[0] }
 }
 
-function check(
+/** What did not hold; and whether a person had to connect again. */
+function judge(
   rotation: Rotation,
   { world, document, secret, answer }: Awaited<ReturnType<typeof play>>,
-): { reauth: boolean } {
+): { readonly broken: string[]; readonly reauth: boolean } {
   const { provider, notices, happened } = world
   const { counts } = provider
   const told = new Set(notices).size
   const isQuiet = happened.crashes + happened.lost === 0
-  expect(counts.replays, 'no family is revoked by us').toBe(0)
-  expect(told, 'at most one request to connect again').toBeLessThanOrEqual(1)
-  if (isQuiet) expect(counts.calls, 'one refresh').toBe(1)
-  if (happened.crashes === 0) expect(notices.length, 'nobody is told twice').toBe(told)
-  if (rotation.kind !== 'single_use' || isQuiet) {
-    expect(document.needsReauth, 'no request to connect again').toBe(false)
+  const { needsReauth } = document
+  const rules: Readonly<Record<string, boolean>> = {
+    'no family is revoked by us': counts.replays === 0,
+    'at most one request to connect again': told <= 1,
+    'nobody is told twice, unless the teller died': happened.crashes > 0 || notices.length === told,
+    'one refresh where nothing goes wrong': !isQuiet || counts.calls === 1,
+    'a person is asked only where nobody can know':
+      !needsReauth || (rotation.kind === 'single_use' && !isQuiet),
+    'who is asked was told, or will be': !needsReauth || told === 1 || Boolean(document.notice),
+    'what counts is live':
+      needsReauth || rotation.kind === 'none' || provider.isLive(secret.refreshToken),
+    'the access token is the provider’s': needsReauth || provider.knows(secret.accessToken ?? ''),
+    // A late answer may heal what was flagged after the last caller had looked.
+    'the last caller has its answer':
+      answer?.kind === 'authorized' || (answer?.kind === 'refused' && (needsReauth || told === 1)),
   }
-  if (document.needsReauth) {
-    expect(answer).toMatchObject({ kind: 'refused', code: 'reauth_required' })
-    expect(told === 1 || document.notice, 'it was told, or will be').toBeTruthy()
-    return { reauth: true }
-  }
-  // A late answer may heal what was flagged after the last caller had looked.
-  if (told === 0) expect(answer?.kind).toBe('authorized')
-  if (rotation.kind !== 'none') {
-    expect(provider.isLive(secret.refreshToken), 'what counts is live').toBe(true)
-  }
-  expect(provider.knows(secret.accessToken ?? '')).toBe(true)
-  return { reauth: false }
+  const broken = Object.keys(rules).filter((rule) => !rules[rule])
+  return { broken, reauth: needsReauth }
 }
+
+const count = Number(process.env['SCHEDULES'] ?? 4_000)
+const firstSeed = Number(process.env['SEED'] ?? 1)
+const seeds = Array.from({ length: count }, (_, index) => firstSeed + index)
+
+async function playAll(rotation: Rotation, chances: Chances) {
+  const broken: string[] = []
+  let reauths = 0
+  let happened = 0
+  for (const seed of seeds) {
+    const outcome = await play(seed, rotation, chances)
+    const verdict = judge(rotation, outcome)
+    broken.push(...verdict.broken.map((rule) => `SEED=${seed} SCHEDULES=1: ${rule}`))
+    reauths += Number(verdict.reauth)
+    happened += outcome.world.happened.crashes + outcome.world.happened.lost
+  }
+  return { broken, reauthShare: reauths / count, happenedShare: happened / count }
+}
+
+const rough: Chances = { crash: 0.04, lostAnswer: 0.02, slow: 0.25 }
 
 test.for(rotations)(
   'S47, S49: whatever dies, is late or is lost, a provider with $kind loses no token by us',
   { timeout: 120_000 },
   async (rotation) => {
-    const count = Number(process.env['SCHEDULES'] ?? 1_000)
-    const first = Number(process.env['SEED'] ?? 1)
-    let reauths = 0
-    const st = { c: 0, l: 0, calls: 0 }
-    for (let seed = first; seed < first + count; seed += 1) {
-      const chances = { crash: 0.04, lostAnswer: 0.02, slow: 0.25 }
-      try {
-        const o = await play(seed, rotation, chances)
-        st.c += o.world.happened.crashes
-        st.l += o.world.happened.lost
-        st.calls += o.world.provider.counts.calls
-        reauths += Number(check(rotation, o).reauth)
-      } catch (error) {
-        throw new Error(`SEED=${seed} breaks it`, { cause: error })
-      }
-    }
-    console.log(rotation.kind, count, reauths, JSON.stringify(st))
-    if (rotation.kind === 'single_use') {
-      // The schedules do reach the place where nobody can know.
-      expect(reauths).toBeGreaterThan(0)
-      expect(reauths).toBeLessThan(count / 4)
-    }
+    const { broken, happenedShare } = await playAll(rotation, rough)
+    expect(broken).toEqual([])
+    // Otherwise nothing was tried.
+    expect(count < 100 || happenedShare > 0.5).toBe(true)
   },
 )
 
-test(
-  'S48: with no crash and any delay there is one refresh, and nobody is asked to connect again',
-  { timeout: 60_000 },
-  async () => {
-    const rotation = { kind: 'single_use' } as const
-    for (let seed = 1; seed <= 300; seed += 1) {
-      const outcome = await play(seed, rotation, { crash: 0, lostAnswer: 0, slow: 0.9 })
-      expect(check(rotation, outcome), `seed ${seed}`).toEqual({ reauth: false })
-      expect(outcome.world.provider.counts.calls).toBe(1)
-    }
-  },
-)
+test('S49: the schedules reach the place where nobody can know, and seldom', async () => {
+  const { reauthShare } = await playAll({ kind: 'single_use' }, rough)
+  expect(count < 100 || (reauthShare > 0 && reauthShare < 0.25)).toBe(true)
+}, 120_000)
+
+test('S48: with no crash and any delay there is one refresh, and nobody is asked to connect again', async () => {
+  const { broken, reauthShare } = await playAll(
+    { kind: 'single_use' },
+    { crash: 0, lostAnswer: 0, slow: 0.9 },
+  )
+  expect({ broken, reauthShare }).toEqual({ broken: [], reauthShare: 0 })
+}, 120_000)

@@ -1,5 +1,5 @@
 import { AppError } from '../../src/core/errors.ts'
-import { silentLog } from '../../src/core/log.ts'
+import type { Log } from '../../src/core/log.ts'
 import { credentialAccess } from '../../src/credentials/access.ts'
 import type { Credential } from '../../src/credentials/credential.ts'
 import type { CredentialAnswer, CredentialPorts } from '../../src/credentials/ports.ts'
@@ -27,6 +27,8 @@ export interface Chances {
   /** That the provider is slower than a lease is long. */
   readonly slow: number
 }
+
+export const silentLog: Log = { info() {}, warn() {}, error() {}, metric() {} }
 
 interface Event {
   readonly at: number

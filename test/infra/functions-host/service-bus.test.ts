@@ -85,11 +85,11 @@ test('a throw abandons: delivered again at once, and dead-lettered after the las
 
 test('no more than maxConcurrentCalls run at once, and all messages get done', async () => {
   await using all = await startAll(['one'])
-  await all.send(
-    'one',
-    Array.from({ length: 20 }, (_, n) => ({ body: { n } })),
-  )
+  const messages = Array.from({ length: 20 }, (_, n) => ({ body: { crowd: `c${n}` } }))
+  await all.send('one', messages)
   await all.host.control.finished('one', 20)
+  const running = all.host.told('one').flatMap((told) => Number(told['running'] ?? 0))
+  expect(Math.max(...running)).toBeLessThanOrEqual(4)
   expect(all.host.control.invocations()).toMatchObject({ one: { succeeded: 20, failed: 0 } })
 })
 

@@ -18,7 +18,7 @@ export function declare(name: string, rules: Partial<QueueDeclaration> = {}): Qu
   }
 }
 
-export const QUEUES = [
+const QUEUES = [
   declare('orders'),
   declare('twice', { maxDeliveryCount: 2 }),
   declare('fleeting', { deadLetterOnExpiration: false }),

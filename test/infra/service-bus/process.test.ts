@@ -6,7 +6,7 @@ import { createHmac } from 'node:crypto'
 import { createInterface } from 'node:readline'
 import rhea, { type Connection } from 'rhea'
 import { expect, test } from 'vitest'
-import { only, receiverOf, startNamespace, WAIT } from './namespace.ts'
+import { only, startNamespace, WAIT } from './namespace.ts'
 
 const MAIN = new URL('../../../infra/local/service-bus/main.ts', import.meta.url).pathname
 

@@ -4,7 +4,7 @@ import { refusal, type Refusal } from './conditions.ts'
 import { destroySocket } from './rhea-internals.ts'
 
 /** One thing that a client asks for. */
-export interface Call {
+interface Call {
   /** For counting and fault matching: what is asked and of which entity, like `send sync-inbound`. */
   readonly operation: string
   readonly connection: Connection

@@ -1,4 +1,5 @@
 import type { AmqpError } from 'rhea'
+import type { Reply } from '../codec/request.ts'
 
 /** Error conditions of AMQP 1.0 and of Service Bus ("AMQP error conditions" in its protocol guide). */
 export const CONDITIONS = {
@@ -43,11 +44,12 @@ export const SESSION_LOCK_LOST = refusal(
   'The session lock has expired. Accept a new session.',
 )
 
-/** HTTP-like status of a failed request, for clients that look at nothing else. */
-export function statusOf(condition: string): number {
-  return STATUSES.get(condition) ?? 500
+/** The reply to a request that is refused. */
+export function failed({ condition, description }: Refusal): Reply {
+  return { status: STATUSES.get(condition) ?? 500, description, condition }
 }
 
+/** HTTP-like, for clients that look at nothing else. */
 const STATUSES: ReadonlyMap<string, number> = new Map<string, number>([
   [CONDITIONS.notFound, 404],
   [CONDITIONS.messageNotFound, 404],

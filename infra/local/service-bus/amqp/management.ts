@@ -7,13 +7,7 @@ import * as values from '../codec/values.ts'
 import { cancelScheduled, peek, renewLock, takeDeferred, type Outcome } from '../queue/queue.ts'
 import { extend, heldSession, listSessions, setSessionState } from '../queue/sessions.ts'
 import type { Session } from '../queue/state.ts'
-import {
-  CONDITIONS,
-  MESSAGE_LOCK_LOST,
-  refusal,
-  SESSION_LOCK_LOST,
-  statusOf,
-} from './conditions.ts'
+import { CONDITIONS, MESSAGE_LOCK_LOST, refusal, SESSION_LOCK_LOST, failed } from './conditions.ts'
 import type { ServerContext } from './context.ts'
 import { checkSize, store, toSubmission } from './ingest.ts'
 import { encodeHandover, encodePeeked } from './pump.ts'
@@ -44,17 +38,11 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
 export function manage(call: ManagementCall): Reply {
   const operation = OPERATIONS[call.request.operation]
   if (operation) return operation(call, values.readMap(call.request.body))
-  return refused(
-    refusal(CONDITIONS.argument, `No operation is called '${call.request.operation}'.`),
-  )
+  return failed(refusal(CONDITIONS.argument, `No operation is called '${call.request.operation}'.`))
 }
 
 const OK: Reply = { status: 200 }
 const NOTHING: Reply = { status: 204, description: 'No content' }
-
-function refused({ condition, description }: ReturnType<typeof refusal>): Reply {
-  return { status: statusOf(condition), description, condition }
-}
 
 const MESSAGE_NOT_FOUND = refusal(
   CONDITIONS.messageNotFound,
@@ -87,7 +75,7 @@ function renewLocks(
     context.broker.perform(channel, (queue, now) => renewLock(queue, token, now)),
   )
   const renewed = expirations.filter((until) => until !== undefined)
-  if (renewed.length < expirations.length) return refused(MESSAGE_LOCK_LOST)
+  if (renewed.length < expirations.length) return failed(MESSAGE_LOCK_LOST)
   const array = values.array(0x83, renewed.map(timestamp))
   return { status: 200, body: values.map({ expirations: array }) }
 }
@@ -98,10 +86,10 @@ function schedule({ context, channel }: ManagementCall, body: ReadonlyMap<string
     .map((item) => values.readBinary(values.readMap(item).get('message')) ?? Buffer.alloc(0))
   for (const bytes of encoded) {
     const tooLarge = checkSize(context.maxMessageBytes, bytes)
-    if (tooLarge) return refused(tooLarge)
+    if (tooLarge) return failed(tooLarge)
   }
   const stored = store(context.broker, channel, encoded.map(toSubmission))
-  if ('condition' in stored) return refused(stored)
+  if ('condition' in stored) return failed(stored)
   const array = values.array(0x81, stored.map(long))
   return { status: 200, body: values.map({ 'sequence-numbers': array }) }
 }
@@ -109,19 +97,19 @@ function schedule({ context, channel }: ManagementCall, body: ReadonlyMap<string
 function cancel({ context, channel }: ManagementCall, body: ReadonlyMap<string, Buffer>): Reply {
   const numbers = sequenceNumbersIn(body)
   const done = context.broker.perform(channel, (queue, now) => cancelScheduled(queue, numbers, now))
-  return done ? OK : refused(MESSAGE_NOT_FOUND)
+  return done ? OK : failed(MESSAGE_NOT_FOUND)
 }
 
 function receiveDeferred(call: ManagementCall, body: ReadonlyMap<string, Buffer>): Reply {
   const { context, channel } = call
   const session = sessionFor(call, body)
-  if (channel.queue.rules.requiresSession && !session) return refused(SESSION_LOCK_LOST)
+  if (channel.queue.rules.requiresSession && !session) return failed(SESSION_LOCK_LOST)
   const mode = integer(body.get('receiver-settle-mode')) === 0 ? 'receive-and-delete' : 'peek-lock'
   const sequenceNumbers = sequenceNumbersIn(body)
   const handovers = context.broker.perform(channel, (queue, now) =>
     takeDeferred(queue, { sequenceNumbers, mode, ...(session ? { session } : {}) }, now),
   )
-  if (!handovers) return refused(MESSAGE_NOT_FOUND)
+  if (!handovers) return failed(MESSAGE_NOT_FOUND)
   const messages = handovers.map((handover) =>
     values.map({
       message: values.binary(encodeHandover(handover)),
@@ -141,7 +129,7 @@ const DISPOSITIONS: Readonly<Record<string, 'complete' | 'abandon' | 'defer' | '
 
 function updateDisposition(call: ManagementCall, body: ReadonlyMap<string, Buffer>): Reply {
   const kind = DISPOSITIONS[text(body.get('disposition-status')) ?? '']
-  if (!kind) return refused(refusal(CONDITIONS.argument, 'The disposition status is unknown.'))
+  if (!kind) return failed(refusal(CONDITIONS.argument, 'The disposition status is unknown.'))
   const amend = amendment(values.readMap(body.get('properties-to-modify')))
   const reason = text(body.get('deadletter-reason'))
   const description = text(body.get('deadletter-description'))
@@ -151,14 +139,14 @@ function updateDisposition(call: ManagementCall, body: ReadonlyMap<string, Buffe
       : { kind, amend }
   for (const token of tokensIn(body)) {
     const error = settleDelivery(call.context, call.channel, { token, outcome })
-    if (error) return refused(error)
+    if (error) return failed(error)
   }
   return OK
 }
 
 function renewSession(call: ManagementCall, body: ReadonlyMap<string, Buffer>): Reply {
   const session = sessionFor(call, body)
-  if (!session) return refused(SESSION_LOCK_LOST)
+  if (!session) return failed(SESSION_LOCK_LOST)
   const untilMs = call.context.broker.perform(call.channel, (queue, now) =>
     extend(queue, session, now),
   )
@@ -167,7 +155,7 @@ function renewSession(call: ManagementCall, body: ReadonlyMap<string, Buffer>): 
 
 function setState(call: ManagementCall, body: ReadonlyMap<string, Buffer>): Reply {
   const session = sessionFor(call, body)
-  if (!session) return refused(SESSION_LOCK_LOST)
+  if (!session) return failed(SESSION_LOCK_LOST)
   const bytes = values.readBinary(body.get('session-state'))
   const state = bytes && Buffer.from(bytes)
   call.context.broker.perform(call.channel, (queue, now) =>
@@ -178,7 +166,7 @@ function setState(call: ManagementCall, body: ReadonlyMap<string, Buffer>): Repl
 
 function getState(call: ManagementCall, body: ReadonlyMap<string, Buffer>): Reply {
   const session = sessionFor(call, body)
-  if (!session) return refused(SESSION_LOCK_LOST)
+  if (!session) return failed(SESSION_LOCK_LOST)
   const state = session.state ? values.binary(session.state) : Buffer.from([0x40])
   return { status: 200, body: values.map({ 'session-state': state }) }
 }

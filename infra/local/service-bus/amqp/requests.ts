@@ -3,7 +3,7 @@ import type { Channel } from '../broker.ts'
 import { text } from '../codec/bytes.ts'
 import { encodeReply, parseRequest, type Reply, type Request } from '../codec/request.ts'
 import { entityPath, verifySignature } from '../sas.ts'
-import { CONDITIONS, entityNotFound, refusal, statusOf, type Refusal } from './conditions.ts'
+import { CONDITIONS, entityNotFound, failed, refusal } from './conditions.ts'
 import type { ServerContext } from './context.ts'
 import { manage } from './management.ts'
 import { setAttach } from './rhea-internals.ts'
@@ -90,10 +90,6 @@ function attempt(answer: () => Reply): Reply {
     if (!(error instanceof RangeError)) throw error
     return failed(refusal(CONDITIONS.decode, `The request is malformed: ${error.message}`))
   }
-}
-
-export function failed({ condition, description }: Refusal): Reply {
-  return { status: statusOf(condition), description, condition }
 }
 
 /** By reply address if the client gave one that fits, else the reply link of the same node in this session. */

@@ -12,7 +12,7 @@ import {
 import type { Entry, QueueState, Session, Submission } from './state.ts'
 
 /** Message ids remembered for duplicate detection; the oldest are forgotten beyond it. */
-export const DUPLICATE_HISTORY_LIMIT = 1_000_000
+const DUPLICATE_HISTORY_LIMIT = 1_000_000
 
 export type Submitted =
   | { readonly kind: 'stored'; readonly sequenceNumbers: readonly number[] }

@@ -27,13 +27,13 @@ export interface Submission<P> {
   readonly carried?: Carried
 }
 
-export interface Carried {
+interface Carried {
   readonly enqueuedSequenceNumber: number
   readonly enqueuedMs: number
   readonly deliveryCount: number
 }
 
-export type MessageState = 'active' | 'deferred' | 'scheduled'
+type MessageState = 'active' | 'deferred' | 'scheduled'
 
 /** A message in the queue. */
 export interface Entry<P> {
@@ -53,7 +53,7 @@ export interface Entry<P> {
   lock: Lock | undefined
 }
 
-export interface Lock {
+interface Lock {
   readonly token: string
   /** Of a message without session; in a session the session's lock decides. */
   untilMs: number
