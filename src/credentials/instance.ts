@@ -17,11 +17,7 @@ export function registeredInstance(
 /** The origin of an address that is an origin and nothing else: no user, path, query, or odd spelling of a host. */
 function originOf(text: string): string | undefined {
   // URL parsers drop tabs and line ends, map wide letters to narrow ones and take backslashes for slashes.
-  if (!/^[\x21-\x7e]{1,300}$/.test(text) || /[\\%?#@]/.test(text) || !URL.canParse(text)) {
-    return undefined
-  }
-  const { origin, pathname } = new URL(text)
-  return pathname === '/' && text.toLowerCase().startsWith(`${new URL(text).protocol}//`)
-    ? origin
-    : undefined
+  if (!/^[a-z]+:\/\/[\x21-\x7e]{1,300}$/i.test(text) || /[\\%?#@]/.test(text)) return undefined
+  if (/^[a-z]+:\/\/[^/]*\/./i.test(text) || !URL.canParse(text)) return undefined
+  return new URL(text).origin
 }
