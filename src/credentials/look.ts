@@ -145,10 +145,19 @@ export class Look {
       case 'refreshed':
         return { answer: authorized(outcome.pair.secret), pair: outcome.pair }
       case 'retry':
-        return { answer: outcome }
+        return { answer: this.#stillGood(current) ?? outcome }
       case 'reauth':
         return { answer: reauth(outcome.reason) }
     }
+  }
+
+  /** A refresh ahead of time that failed is no reason to stop while the old token works. */
+  #stillGood({ secret }: VersionedSecret<OAuthSecret>): CredentialAnswer | undefined {
+    const wish = wishOf(this.#looking.request)
+    const now = this.#looking.ports.clock()
+    return wish.lastingMs === undefined && isAlive(secret, now, wish)
+      ? authorized(secret)
+      : undefined
   }
 }
 

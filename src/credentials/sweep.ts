@@ -106,7 +106,7 @@ interface One {
   readonly thresholdMs: number
 }
 
-/** Undefined for a credential that waits for a person, or that no connection uses: nothing was attempted. */
+/** Undefined where nothing was attempted: it waits for a person, no connection uses it, others are at it. */
 async function refreshOne(
   ports: SweepPorts,
   access: CredentialAccess,
@@ -118,6 +118,8 @@ async function refreshOne(
   if (!answer || (needsReauth && answer.kind !== 'authorized')) return undefined
   const newExpiry = answer.kind === 'authorized' ? answer.expiresAt?.toISOString() : undefined
   const success = newExpiry !== undefined && newExpiry > (expiryTime ?? '')
+  // Another instance refreshes it, or a pause is kept after a failure that was told already.
+  if (answer.kind === 'authorized' && !success) return undefined
   return {
     credentialId,
     tenantId,
@@ -125,7 +127,7 @@ async function refreshOne(
     success,
     newExpiryTime: newExpiry ?? expiryTime,
     duration: Math.max(0, ports.clock().getTime() - startedAt),
-    ...(success ? {} : { reason: answer.kind === 'authorized' ? 'it was put off' : answer.reason }),
+    ...(answer.kind === 'authorized' ? {} : { reason: answer.reason }),
   }
 }
 
