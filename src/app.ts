@@ -13,7 +13,7 @@ import { pause } from './adapters/pause.ts'
 import { openRealtimes } from './adapters/realtimes.ts'
 import { tellAdmins } from './notifications/tell-admins.ts'
 import { healthCheck, type Health, type Probe } from './management/health.ts'
-import { negotiate, type Negotiated } from './notifications/negotiate.ts'
+import { negotiate, type Negotiated, type NegotiateRequest } from './notifications/negotiate.ts'
 import type { Realtime } from './notifications/ports.ts'
 import { receiveEvent, type Delivery, type Incoming } from './notifications/receive.ts'
 import type { Settings } from './settings.ts'
@@ -32,10 +32,7 @@ export interface App extends AsyncDisposable {
   readonly deferInbound: (message: InboundMessage, messageId: string) => Promise<boolean>
   readonly parkInbound: (message: Parameters<typeof parkMessage>[2]) => Promise<void>
   readonly receiveEvent: (incoming: Incoming) => Promise<Delivery>
-  readonly negotiate: (request: {
-    userId: string
-    service?: string | undefined
-  }) => Promise<Negotiated>
+  readonly negotiate: (request: NegotiateRequest) => Promise<Negotiated>
   readonly verifyBearer: (token: string) => Promise<Caller>
   readonly credentials: () => Promise<Credentials>
   readonly health: () => Promise<Health>

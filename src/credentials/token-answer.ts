@@ -114,11 +114,18 @@ function lifetimeOf(value: unknown, fallback: number): number {
   return Math.min(LONGEST_SECONDS, Math.max(SHORTEST_SECONDS, Math.floor(seconds)))
 }
 
-/** The standard's `error`, an object's type or code in its place, or HubSpot's `status`. A code, never a sentence. */
+/**
+ * The standard's `error`, an object's type or code in its place, or HubSpot's `status`. Words only: a server that sends our
+ * token back must not bring it into a log.
+ */
 function errorOf(body: Body): string | undefined {
   const { error, status } = body
   const code = isObject(error) ? (error['code'] ?? error['type']) : (error ?? status)
-  return typeof code === 'string' && /^[\w.-]{1,60}$/.test(code) ? code : undefined
+  return typeof code === 'string' &&
+    /^[A-Za-z]+(?:[_-][A-Za-z]+){0,6}$/.test(code) &&
+    code.length <= 40
+    ? code
+    : undefined
 }
 
 const LEAST_WAIT_MS = 60 * SECOND_MS

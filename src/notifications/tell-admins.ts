@@ -23,6 +23,11 @@ const texts: Readonly<Record<string, { readonly title: string; readonly body: st
   },
 }
 
+/** The group of a tenant's administrators. */
+export function adminsOf(tenantId: string): string {
+  return `admins-${tenantId}`
+}
+
 /**
  * Tells the people who can act: a line in the log that alerts watch, and the admins' phones. Phones that cannot be reached
  * are not waited for: the line is what counts.
@@ -38,7 +43,7 @@ export async function tellAdmins(
   const payload = { type: code, ...text, data: { id, credentialId, integrationId } }
   try {
     const services = await realtimes()
-    await Promise.all(services.map((one) => one.sendToGroup(`admins-${tenantId}`, payload)))
+    await Promise.all(services.map((one) => one.sendToGroup(adminsOf(tenantId), payload)))
   } catch (error) {
     log.warn(`the admins' phones could not be reached: ${explain(error)}`, fields)
   }
