@@ -136,9 +136,11 @@ export class Look {
       return { answer: refuse('credential_not_found', reason) }
     }
     const work = { ports, options, asking }
-    const settled = await settleIntent(work, { stored, current })
-    const outcome =
-      settled.kind === 'free' ? await refreshOAuthToken(work, { stored, current }) : settled
+    const seen = { stored, current }
+    const settled = await settleIntent(work, seen)
+    // By our clock its lease has ended, yet it lives.
+    if (settled === 'held') return this.#wait({ kind: 'busy', until: ports.clock() }, ports.clock())
+    const outcome = settled === 'free' ? await refreshOAuthToken(work, seen) : settled
     switch (outcome.kind) {
       case 'again':
         return undefined

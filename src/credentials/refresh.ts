@@ -197,20 +197,20 @@ async function settle(work: Refreshing, settling: Settling): Promise<Trouble> {
 
 /**
  * Settles a use of the grant that somebody began and did not end. What was stored of it counts; else the grant is used
- * again where the provider allows that ('free'); else a person must connect again.
+ * again where the provider allows that ('free'); else a person must connect again. 'held': somebody is still at it.
  */
 export async function settleIntent(
   { ports, options, asking }: Refreshing,
   seen: Seen,
-): Promise<Trouble | { readonly kind: 'free' }> {
+): Promise<Trouble | 'free' | 'held'> {
   const { stored, current } = seen
   const { intent } = stored.document
-  if (!intent) return { kind: 'free' }
-  if (!(await isAbandoned(ports, stored, options))) return again
+  if (!intent) return 'free'
+  if (!(await isAbandoned(ports, stored, options))) return 'held'
   if (await adoptLatest(ports, seen, ({ from }) => from === intent.version)) return again
   const since = new Date(intent.since)
   if (mayReplay(asking.provider, current.secret, { since, now: ports.clock() })) {
-    return { kind: 'free' }
+    return 'free'
   }
   return flag(
     ports,

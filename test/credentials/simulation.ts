@@ -26,6 +26,8 @@ export interface Chances {
   readonly lostAnswer: number
   /** That the provider is slower than a lease is long. */
   readonly slow: number
+  /** How far instances' clocks are off, at most. */
+  readonly skewMs: number
 }
 
 export const silentLog: Log = { info() {}, warn() {}, error() {}, metric() {} }
@@ -88,6 +90,7 @@ export function simulate(seed: number, rotation: Rotation, chances: Chances) {
 
   const instance = (mortal: boolean) => {
     const life = { dead: false }
+    const skewMs = (random() * 2 - 1) * chances.skewMs
     /** Runs an effect somewhere within a call that takes a while. */
     const through = <T>(
       work: () => Promise<T> | T,
@@ -160,7 +163,7 @@ export function simulate(seed: number, rotation: Rotation, chances: Chances) {
             if (!life.dead) resolve()
           })
         }),
-      clock: () => new Date(time.now()),
+      clock: () => new Date(time.now() + skewMs),
       random,
       newId: () => `id-${(ids += 1)}`,
       log: silentLog,
