@@ -187,11 +187,13 @@ describe('a phone that asks for a token', () => {
   test('S52: an instance that redirects is not followed', async () => {
     await using here = await world((origin) => [connectionTo(origin)])
     await here.vault.set(OLDER, here.twin.control.families.connect())
-    const location = 'http://127.0.0.1:1/stolen'
+    await using elsewhere = await startOAuthProvider()
+    const location = `${elsewhere.settings['OAUTH_PROVIDER_URL']}/oauth_token.do`
     here.twin.control.fail({ operation: '^token$', times: 9, status: 307, headers: { location } })
     const asked = here.refreshForDevice({ caller, userSysId: USER, instanceUrl: here.origin })
     await expect(asked).rejects.toMatchObject({ code: 'token_refresh_failed' })
     expect(new Set(here.calls)).toEqual(new Set([`${here.origin}/oauth_token.do`]))
+    expect(elsewhere.control.requests).toEqual([])
   })
 
   test('must connect again when its grant is dead, and is not sent to the provider any more', async () => {

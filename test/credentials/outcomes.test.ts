@@ -179,27 +179,67 @@ describe('S50: what goes wrong at a token endpoint', () => {
     expect(await here.ask()).not.toEqual(first)
   })
 
+  test('S49: a reuse window is counted from the first use, whatever happens in it', async () => {
+    await using here = await world('atlassian')
+    const { control } = here.twin
+    control.fail({ operation: '^token$', times: 3, connection: 'lose-answer' })
+    expect(await here.ask()).toMatchObject({ kind: 'retry' })
+    here.advance(300_000)
+    control.fail({ operation: '^token$', times: 3, status: 503 })
+    expect(await here.ask()).toMatchObject({ kind: 'retry' })
+    here.advance(330_000)
+    control.clock.advance(660_000)
+    expect(await here.ask()).toMatchObject({ kind: 'refused', code: 'reauth_required' })
+    expect(here.calls).toHaveLength(6)
+    expect(control.families.replayed()).toBe(0)
+  })
+
+  test('a claim of which only the answer was lost costs nobody a consent', async () => {
+    await using here = await world('zendesk')
+    here.credentials.after = (operation) => {
+      if (operation !== 'write') return
+      delete here.credentials.after
+      throw new Error('the answer was lost')
+    }
+    expect(await here.ask()).toMatchObject({ kind: 'authorized' })
+    expect(here.calls).toHaveLength(1)
+    expect(here.told).toEqual([])
+  })
+
   test('after a person has connected again everything goes on', async () => {
     await using here = await world('zendesk')
     await here.setSecret({ kind: 'refresh_token', refreshToken: 'revoked-long-ago' })
     expect(await here.ask()).toMatchObject({ kind: 'refused' })
-    const admin = { subject: 'a', tenantId: 'tenant-1', roles: ['admin'], userId: 'a' }
-    const redirectUri = 'http://127.0.0.1:7071/api/oauth/callback'
-    const { url } = await here.startAuthorization({
-      caller: admin,
-      connectionId: 'conn-1',
-      redirectUri,
-    })
-    const sent = await fetch(url, { redirect: 'manual' })
-    const back = new URL(sent.headers.get('location') ?? '').searchParams
-    await here.completeAuthorization({
-      state: back.get('state') ?? '',
-      code: back.get('code') ?? '',
-    })
+    await reconnect(here)
     expect(await here.refusalOf(here.request)).toBeUndefined()
     expect(await here.ask()).toMatchObject({ kind: 'authorized' })
     expect(here.document()).toMatchObject({ needsReauth: false, notice: null, intent: null })
   })
+
+  test.for([
+    ['gets its token after', 'processed'],
+    ['hears that the old grant is dead after', 'received'],
+  ] as const)(
+    'a refresh that %s a person has connected again changes nothing',
+    async ([, point]) => {
+      await using here = await world('zendesk')
+      const { control } = here.twin
+      const held = control.hold(point)
+      const late = here.anotherInstance().getCredential(here.request)
+      await held.reached
+      await reconnect(here)
+      const old = here.vault.secrets.get('credential-cred-1')?.[0]?.value ?? '{}'
+      const { refreshToken } = JSON.parse(old) as { refreshToken: string } // written by the test's own world
+      control.families.revoke(refreshToken)
+      held.release()
+      const now = await here.ask()
+      expect(await late).toEqual(now)
+      const token = now.kind === 'authorized' ? now.headers['authorization'] : undefined
+      expect(control.families.isLiveAccess(token?.slice(7) ?? '')).toBe(true)
+      expect(here.told).toEqual([])
+      expect(here.document()).toMatchObject({ needsReauth: false })
+    },
+  )
 
   test('a token that the vendor does not accept any more is renewed once for all who met it', async () => {
     await using here = await world('servicenow')
@@ -324,6 +364,21 @@ describe('the refresher of idle tokens', () => {
     expect(here.told).toEqual(['cred-1 reauth_required'])
   })
 })
+
+/** A person consents anew, in a browser. */
+async function reconnect(here: Awaited<ReturnType<typeof world>>): Promise<void> {
+  const { url } = await here.startAuthorization({
+    caller: { subject: 'a', tenantId: 'tenant-1', roles: ['admin'], userId: 'a' },
+    connectionId: 'conn-1',
+    redirectUri: 'http://127.0.0.1:7071/api/oauth/callback',
+  })
+  const sent = await fetch(url, { redirect: 'manual' })
+  const back = new URL(sent.headers.get('location') ?? '').searchParams
+  await here.completeAuthorization({
+    state: back.get('state') ?? '',
+    code: back.get('code') ?? '',
+  })
+}
 
 function refreshTokenOf({ vault }: Awaited<ReturnType<typeof world>>): string {
   const text = vault.secrets.get('credential-cred-1')?.at(-1)?.value ?? '{}'
