@@ -27,6 +27,8 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   store_unavailable: 503,
   unauthenticated: 401,
   vault_unavailable: 503,
+  vendor_failed: 502,
+  vendor_unexpected_answer: 502,
 }
 const RETRY_AFTER_SECONDS = '30'
 
@@ -55,7 +57,9 @@ function refuse(error: unknown, correlationId: string): HttpResponseInit {
   return {
     status,
     jsonBody: { error: message, code, correlationId },
-    ...(status === 503 ? { headers: { 'retry-after': RETRY_AFTER_SECONDS } } : {}),
+    ...(status === 503 || status === 429
+      ? { headers: { 'retry-after': RETRY_AFTER_SECONDS } }
+      : {}),
     ...(status === 401 && code === 'unauthenticated'
       ? { headers: { 'www-authenticate': 'Bearer' } }
       : {}),

@@ -163,6 +163,8 @@ test('a phone gets a token over HTTP, and everybody else a clear refusal', async
   // The code was exchanged; that token still lives and nobody needs another.
   expect(stack.serviceNow.control.calls()['POST /oauth_token.do']).toBe(1)
 
+  expect(await deviceSecretDays(running)).toEqual([90])
+
   const listed = await fetch(`${functions.url}/api/oauth/sessions`, { headers: session })
   const { sessions } = (await listed.json()) as { sessions: { id: string; label: string }[] } // as documented
   expect(sessions).toMatchObject([{ label: 'my phone', status: 'active' }])
@@ -173,6 +175,17 @@ test('a phone gets a token over HTTP, and everybody else a clear refusal', async
   expect(ended.status).toBe(204)
   expect((await post({ ...key, ...session }, good)).status).toBe(401)
 }, 60_000)
+
+/** After how many days each phone's secret ends. */
+async function deviceSecretDays(running: Running): Promise<number[]> {
+  using vault = vaultOf(running)
+  const days: number[] = []
+  for await (const { name, expiresOn } of vault.client.listPropertiesOfSecrets()) {
+    if (!name.startsWith('credential-device-')) continue
+    days.push(Math.round(((expiresOn?.getTime() ?? 0) - Date.now()) / (24 * 3_600_000)))
+  }
+  return days
+}
 
 /** Every value in the vault, in every version: what may be nowhere else. */
 async function secretsOf(running: Running): Promise<string[]> {

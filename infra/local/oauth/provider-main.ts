@@ -5,7 +5,7 @@ import { startOAuthProvider } from './provider.ts'
 const names = Object.keys(profiles) as ProfileName[] // its own keys
 
 const options = readOptions({
-  usage: 'node infra/local/oauth/provider-main.ts',
+  usage: 'npm run emulator:oauth-provider --',
   summary:
     'An authorization server with the quirks of a vendor: rotation, reuse detection, its wording.',
   options: {
