@@ -3,9 +3,15 @@ import type { Caller } from './core/caller.ts'
 import type { Connection } from './core/connection.ts'
 import type { Log } from './core/log.ts'
 import type { Clock } from './core/time.ts'
-import type { CredentialAccess } from './credentials/access.ts'
+import type { Credentials } from './credentials/credentials.ts'
+import { askingLimit } from './credentials/asking-limit.ts'
+import { providerOf } from './credentials/providers.ts'
+import { newId, newSecret } from './core/ids.ts'
+import { pause } from './adapters/pause.ts'
+import { openRealtimes } from './adapters/realtimes.ts'
+import { tellAdmins } from './notifications/tell-admins.ts'
 import { healthCheck, type Health, type Probe } from './management/health.ts'
-import { negotiate, type Negotiated } from './notifications/negotiate.ts'
+import { negotiate, type Negotiated, type NegotiateRequest } from './notifications/negotiate.ts'
 import type { Realtime } from './notifications/ports.ts'
 import { receiveEvent, type Delivery, type Incoming } from './notifications/receive.ts'
 import type { Settings } from './settings.ts'
@@ -31,11 +37,9 @@ export interface App extends AsyncDisposable {
   readonly deferOutbound: (message: OutboundMessage, messageId: string) => Promise<boolean>
   readonly parkOutbound: (message: Parameters<typeof parkMessage>[2]) => Promise<void>
   readonly receiveEvent: (incoming: Incoming) => Promise<Delivery>
-  readonly negotiate: (request: {
-    userId: string
-    service?: string | undefined
-  }) => Promise<Negotiated>
+  readonly negotiate: (request: NegotiateRequest) => Promise<Negotiated>
   readonly verifyBearer: (token: string) => Promise<Caller>
+  readonly credentials: () => Promise<Credentials>
   readonly health: () => Promise<Health>
 }
 
@@ -89,23 +93,40 @@ export function createApp(options: AppOptions): App {
     const { openKeyVault } = await import('./adapters/key-vault.ts')
     return openKeyVault(settings.keyVaultUrl, await identity())
   })
-  const realtimes = once(() => openRealtimes(settings, identity))
+  const realtimes = once(() => openRealtimes(settings.realtime, identity))
   const collections = settings.cosmos.containers
 
-  const credentials = once(async (): Promise<CredentialAccess> => {
-    const { credentialAccess } = await import('./credentials/access.ts')
-    return credentialAccess({
-      credentials: (await database()).collection(collections.credentials),
-      vault: await vault(),
-      clientOf: (integrationId) => oauthClientOf(settings, integrationId),
-      fetch,
-      clock,
-      log,
-    })
+  const connectionsOf = async () =>
+    (await database()).collection<Connection>(collections.connections)
+  const credentials = once(async (): Promise<Credentials> => {
+    const { openCredentials } = await import('./credentials/credentials.ts')
+    const cosmos = await database()
+    return openCredentials(
+      {
+        credentials: cosmos.collection(collections.credentials),
+        authorizations: cosmos.collection(collections.credentials),
+        sessions: cosmos.collection(collections.credentials),
+        audits: cosmos.collection(collections.results),
+        connections: await connectionsOf(),
+        vault: await vault(),
+        providerOf,
+        clientOf: (integrationId) => settings.oauthClients[integrationId],
+        tellAdmins: ({ tenantId, id, integrationId }, notice) =>
+          tellAdmins({ realtimes, log }, { tenantId, credentialId: id, integrationId, ...notice }),
+        admit: askingLimit(clock),
+        pause,
+        newId: () => newId('refresh'),
+        newSecret,
+        fetch,
+        clock,
+        random,
+        log,
+      },
+      { owner: newId('instance'), maxTries: settings.credentials.maxRetries },
+    )
   })
   const connectionOf = async (task: Task): Promise<Connection | undefined> => {
-    const connections = (await database()).collection<Connection>(collections.connections)
-    return (await connections.get([task.tenantId], task.connectionId))?.document
+    return (await (await connectionsOf()).get([task.tenantId], task.connectionId))?.document
   }
   const openSource = async (task: Task): Promise<Source | Refusal> => {
     const connection = await connectionOf(task)
@@ -197,6 +218,7 @@ export function createApp(options: AppOptions): App {
       ),
     negotiate: async (request) => negotiate(await realtimes(), request),
     verifyBearer: async (token) => (await verifyBearer())(token),
+    credentials,
     health: async () => (await health())(),
     [Symbol.asyncDispose]: async () => {
       stopping.abort()
@@ -217,36 +239,7 @@ function once<T>(work: () => Promise<T>): () => Promise<T> {
   }
 }
 
-async function openRealtimes(
-  { realtime: { hub, signalR, webPubSub } }: Settings,
-  identity: () => Promise<TokenCredential>,
-): Promise<readonly Realtime[]> {
-  const opened: Realtime[] = []
-  // A connection string without a key means that the managed identity calls.
-  const optionsFor = async (connectionString: string) =>
-    /accesskey=/i.test(connectionString)
-      ? { connectionString, hub }
-      : { connectionString, hub, credential: await identity() }
-  if (signalR !== undefined) {
-    const { createSignalRRealtime } = await import('./adapters/signalr.ts')
-    opened.push(createSignalRRealtime(await optionsFor(signalR)))
-  }
-  if (webPubSub !== undefined) {
-    const { createWebPubSubRealtime } = await import('./adapters/web-pubsub.ts')
-    opened.push(createWebPubSubRealtime(await optionsFor(webPubSub)))
-  }
-  return opened
-}
-
 function realtimeProbe(realtime: Realtime): Probe {
   const service = realtime.service === 'signalr' ? 'signalR' : 'webPubSub'
   return { service, essential: false, ping: (signal) => realtime.ping(signal) }
-}
-
-function oauthClientOf({ serviceNow }: Settings, integrationId: string) {
-  const { clientId, clientSecret } = serviceNow
-  if (integrationId !== 'servicenow' || clientId === undefined || clientSecret === undefined) {
-    return undefined
-  }
-  return { clientId, clientSecret }
 }

@@ -4,7 +4,7 @@ import type { Connector, FieldRule, Stream } from './connectors/connector.ts'
 import { connectors } from './connectors/index.ts'
 import { instanceOrigin, type Connection } from './core/connection.ts'
 import type { Clock } from './core/time.ts'
-import type { CredentialAccess } from './credentials/access.ts'
+import type { Credentials } from './credentials/credentials.ts'
 import type { FieldMapping, Mapping } from './sync/mapping.ts'
 import type { Refusal, Source } from './sync/ports.ts'
 import type { Task } from './sync/task.ts'
@@ -12,13 +12,13 @@ import type { Task } from './sync/task.ts'
 interface SourceParts {
   readonly task: Task
   readonly connection: Connection | undefined
-  readonly access: CredentialAccess
+  readonly access: Credentials
   readonly fetch: typeof globalThis.fetch
   readonly clock: Clock
 }
 
 /** A task's stream: the vendor's code, the connection's own host and its credential. */
-export function sourceOf(parts: SourceParts): Source | Refusal {
+export async function sourceOf(parts: SourceParts): Promise<Source | Refusal> {
   const { task, connection, access, fetch, clock } = parts
   if (!connection)
     return refusal('connection_not_found', `there is no connection ${task.connectionId}`)
@@ -31,6 +31,10 @@ export function sourceOf(parts: SourceParts): Source | Refusal {
   const origin = instanceOrigin(connection)
   if (!origin)
     return refusal('connection_not_found', 'the address of its instance is not an https URL')
+  const request = { tenantId, credentialId, integrationId, origin }
+  // Work that waits for a person ends here, before a lease is taken or anybody is called.
+  const parked = await access.refusalOf(request)
+  if (parked) return refusal(parked.code, parked.reason)
   const client = vendorClient({
     origin,
     instanceDomains: connector.instanceDomains,
@@ -39,10 +43,7 @@ export function sourceOf(parts: SourceParts): Source | Refusal {
     now: clock,
     authorize: (refused) =>
       access.getCredential({
-        tenantId,
-        credentialId,
-        integrationId,
-        tokenUrl: `${origin}${connector.tokenPath}`,
+        ...request,
         ...(refused?.kind === 'authorized' ? { refused: refused.headers } : {}),
       }),
   })

@@ -66,10 +66,8 @@ export async function startStack(options: StackOptions = {}) {
   const serviceNow = use(await startServiceNow(options.serviceNow))
   const salesforce = options.salesforce && use(await startSalesforce(options.salesforce))
   const github = options.github && use(await startGitHub(options.github))
-  const emulators = [
-    ...[cosmos, serviceBus, identity, keyVault, webPubSub, signalR, issuer, serviceNow],
-    ...[salesforce, github].filter((one) => one !== undefined),
-  ]
+  const always = [cosmos, serviceBus, identity, keyVault, webPubSub, signalR, issuer, serviceNow]
+  const emulators = [...always, ...[salesforce, github].filter((one) => one !== undefined)]
   const control = starting.use(await serveControl(emulators))
   const resources = starting.move()
   return {

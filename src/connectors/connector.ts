@@ -184,8 +184,6 @@ export interface Connector {
   readonly streams: Readonly<Record<string, Stream>>
   /** A stream as configured; undefined when the configuration does not suffice. */
   readonly configure: (config: StreamConfig) => Stream | undefined
-  /** Path of the OAuth token endpoint on the instance. */
-  readonly tokenPath: string
   /** Domains of the vendor's own to whose hosts a token may move the calls; none when absent. */
   readonly instanceDomains?: readonly string[]
   /** What a 401 says when no new token would change it. */

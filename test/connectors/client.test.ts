@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { vendorClient, type Authorization } from '../../src/connectors/client.ts'
+import type { Json } from '../../src/core/canonical-json.ts'
 import { connectors } from '../../src/connectors/index.ts'
 import { instanceOf } from '../../src/connectors/instance.ts'
 import { commonRules, interpret, type OutcomeTable } from '../../src/connectors/outcome.ts'
@@ -92,8 +93,10 @@ function clientOf(answers: (() => Response)[], finalRefusal?: RegExp) {
   return { client, asked, refused }
 }
 
-const json = (body: unknown, status = 200) => () =>
-  new Response(JSON.stringify(body), { status, headers: { 'content-type': 'application/json' } })
+const json =
+  (body: unknown, status = 200) =>
+  () =>
+    new Response(JSON.stringify(body), { status, headers: { 'content-type': 'application/json' } })
 
 describe('a call', () => {
   test.for<[string]>([['//evil.example/x'], ['https://evil.example/x'], ['\\\\evil.example']])(
@@ -121,17 +124,25 @@ describe('a call', () => {
 
   test('that was perhaps made is told from one that was not', async () => {
     const { client } = clientOf([])
-    expect(await client.call({ method: 'GET', path: '/x' }, signal)).toMatchObject({ kind: 'retry' })
-    expect(await client.call({ method: 'POST', path: '/x' }, signal)).toMatchObject({ kind: 'lost' })
+    expect(await client.call({ method: 'GET', path: '/x' }, signal)).toMatchObject({
+      kind: 'retry',
+    })
+    expect(await client.call({ method: 'POST', path: '/x' }, signal)).toMatchObject({
+      kind: 'lost',
+    })
     const nowhere = vendorClient({
       origin: 'http://127.0.0.1:1',
       now: () => now,
       authorize: async () => ({ kind: 'authorized', headers: {} }),
       fetch: async () => {
-        throw new TypeError('fetch failed', { cause: Object.assign(new Error(), { code: 'ECONNREFUSED' }) })
+        throw new TypeError('fetch failed', {
+          cause: Object.assign(new Error(), { code: 'ECONNREFUSED' }),
+        })
       },
     })
-    expect(await nowhere.call({ method: 'POST', path: '/x' }, signal)).toMatchObject({ kind: 'retry' })
+    expect(await nowhere.call({ method: 'POST', path: '/x' }, signal)).toMatchObject({
+      kind: 'retry',
+    })
   })
 
   test('that no new token would save is not repeated', async () => {
@@ -143,10 +154,15 @@ describe('a call', () => {
   })
 })
 
+interface Said {
+  readonly body?: Json | undefined
+  readonly headers?: Record<string, string>
+}
+
 describe('what an answer means', () => {
   const plain: OutcomeTable = { rules: [], readError: () => ({}) }
-  const meaning = (table: OutcomeTable, status: number, body: unknown, headers = {}) =>
-    interpret({ status, headers: new Headers(headers), body: JSON.parse(JSON.stringify(body)) }, table, now)
+  const meaning = (table: OutcomeTable, status: number, { body = {}, headers = {} }: Said) =>
+    interpret({ status, headers: new Headers(headers), body }, table, now)
 
   test('every status of RFC 9110 has a row', () => {
     for (let status = 200; status < 600; status += 1) {
@@ -180,16 +196,35 @@ describe('what an answer means', () => {
     [500, 'UNKNOWN_EXCEPTION', 'unknown'],
     [400, 'STORAGE_LIMIT_EXCEEDED', 'refused'],
   ])('Salesforce %i %s: %s', ([status, code, expected]) => {
-    expect(meaning(salesforceOutcomes, status, coded(code))).toMatchObject({ meaning: expected })
+    expect(meaning(salesforceOutcomes, status, { body: coded(code) })).toMatchObject({
+      meaning: expected,
+    })
     // Some layers send one object where the API sends a list.
-    expect(meaning(salesforceOutcomes, status, coded(code)[0])).toMatchObject({ meaning: expected })
+    expect(meaning(salesforceOutcomes, status, { body: coded(code)[0] })).toMatchObject({
+      meaning: expected,
+    })
   })
 
   const reset = (seconds: number) => String(now.getTime() / 1_000 + seconds)
   test.for<[number, string, Record<string, string>, object]>([
-    [403, 'x', { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': reset(120) }, { meaning: 'retry', afterMs: 120_000 }],
-    [403, 'x', { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': reset(-5) }, { meaning: 'retry', afterMs: 1_000 }],
-    [429, 'x', { 'retry-after': '7', 'x-ratelimit-reset': reset(900) }, { meaning: 'retry', afterMs: 7_000 }],
+    [
+      403,
+      'x',
+      { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': reset(120) },
+      { meaning: 'retry', afterMs: 120_000 },
+    ],
+    [
+      403,
+      'x',
+      { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': reset(-5) },
+      { meaning: 'retry', afterMs: 1_000 },
+    ],
+    [
+      429,
+      'x',
+      { 'retry-after': '7', 'x-ratelimit-reset': reset(900) },
+      { meaning: 'retry', afterMs: 7_000 },
+    ],
     [403, 'You have exceeded a secondary rate limit', {}, { meaning: 'retry', afterMs: 60_000 }],
     [403, 'Resource not accessible', { 'x-ratelimit-remaining': '5' }, { meaning: 'hidden' }],
     [429, 'x', {}, { meaning: 'retry', afterMs: 60_000 }],
@@ -198,7 +233,7 @@ describe('what an answer means', () => {
     [410, 'This issue was deleted', {}, { meaning: 'gone' }],
     [422, 'Validation Failed', {}, { meaning: 'rejected' }],
   ])('S53: GitHub %i %s %j', ([status, message, headers, expected]) => {
-    const read = meaning(githubOutcomes, status, { message }, headers)
+    const read = meaning(githubOutcomes, status, { body: { message }, headers })
     expect(read).toMatchObject(expected)
     expect(read.afterMs).toBe('afterMs' in expected ? expected.afterMs : undefined)
   })

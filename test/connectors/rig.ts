@@ -33,6 +33,8 @@ export interface Rig extends AsyncDisposable {
   /** Operations that read, and those that write. */
   readonly reads: string
   readonly writes: string
+  /** Those that change a record. */
+  readonly changes: string
   /** The vendor refuses the next record that is written, and only it. */
   refuseOne(): void
   readonly tokens: () => number

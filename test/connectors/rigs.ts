@@ -18,7 +18,7 @@ interface TableRig {
   readonly field: string
 }
 
-async function serviceNowRig({ config, table, field }: TableRig): Promise<Rig> {
+export async function serviceNowRig({ config, table, field }: TableRig) {
   const twin = await startServiceNow()
   const { control, settings } = twin
   const origin = settings['SERVICENOW_URL'] ?? ''
@@ -36,17 +36,17 @@ async function serviceNowRig({ config, table, field }: TableRig): Promise<Rig> {
   })
   const rows = () => control.rows(table).filter((row) => row['sys_created_by'] !== 'system')
   const known = new Set(rows().map((row) => row['sys_id']))
-  return {
+  const rig = {
     ...parts,
     control,
     field,
     stream: streamOf(servicenow.configure(config)),
-    create: (text) => control.create(table, { [field]: text })['sys_id'] ?? '',
-    edit: (id, text) => void control.update(table, id, { [field]: text }),
-    remove: (id) => control.remove(table, id),
-    commitLate: (text, seconds) =>
+    create: (text: string) => control.create(table, { [field]: text })['sys_id'] ?? '',
+    edit: (id: string, text: string) => void control.update(table, id, { [field]: text }),
+    remove: (id: string) => control.remove(table, id),
+    commitLate: (text: string, seconds: number) =>
       control.commitLate(table, { [field]: text }, seconds)['sys_id'] ?? '',
-    hide: (id) => control.hideRows(table, `sys_id=${id}`),
+    hide: (id: string) => control.hideRows(table, `sys_id=${id}`),
     rows: () =>
       new Map(
         rows()
@@ -60,7 +60,7 @@ async function serviceNowRig({ config, table, field }: TableRig): Promise<Rig> {
       'a transaction quota': { set: () => control.throttle('quota') },
       'a dropped call': { set: () => control.fail({ operation: '/api/now', status: 202 }) },
     },
-    showPage: (times, status) =>
+    showPage: (times: number, status: number) =>
       control.fail({
         operation: '/api/now',
         times,
@@ -70,6 +70,7 @@ async function serviceNowRig({ config, table, field }: TableRig): Promise<Rig> {
       }),
     reads: 'GET /api/now',
     writes: 'POST /api/now/v1/batch',
+    changes: 'POST /api/now/v1/batch',
     refuseOne: () =>
       control.fail({
         operation: `batch POST /api/now/table/${table}`,
@@ -78,9 +79,10 @@ async function serviceNowRig({ config, table, field }: TableRig): Promise<Rig> {
       }),
     [Symbol.asyncDispose]: () => twin[Symbol.asyncDispose](),
   }
+  return rig satisfies Rig
 }
 
-async function salesforceRig(entityType: string, object: string, field: string): Promise<Rig> {
+export async function salesforceRig(entityType: string, object: string, field: string) {
   const twin = await startSalesforce()
   const { control, settings } = twin
   const origin = settings['SALESFORCE_URL'] ?? ''
@@ -97,17 +99,17 @@ async function salesforceRig(entityType: string, object: string, field: string):
         client_secret: settings['SALESFORCE_CLIENT_SECRET'] ?? '',
       }),
   })
-  return {
+  const rig = {
     ...parts,
     control,
     field,
     stream: streamOf(salesforce.configure({ entityType })),
-    create: (text) => String(control.create(object, { [field]: text })['Id']),
-    edit: (id, text) => void control.update(object, id, { [field]: text }),
-    remove: (id) => control.remove(object, id),
-    commitLate: (text, seconds) =>
+    create: (text: string) => String(control.create(object, { [field]: text })['Id']),
+    edit: (id: string, text: string) => void control.update(object, id, { [field]: text }),
+    remove: (id: string) => control.remove(object, id),
+    commitLate: (text: string, seconds: number) =>
       String(control.commitLate(object, { [field]: text }, seconds)['Id']),
-    hide: (id) =>
+    hide: (id: string) =>
       control.fail({ operation: `GET .*/sobjects/${object}/`, status: 403, body: refusal(id) }),
     rows: () => new Map(control.rows(object).map((row) => [String(row['Id']), String(row[field])])),
     expireTokens: () => control.expireSessions(),
@@ -119,19 +121,21 @@ async function salesforceRig(entityType: string, object: string, field: string):
         set: () => control.fail({ operation: '/data', status: 400, body: error('QUERY_TIMEOUT') }),
       },
     },
-    showPage: (times, status) => control.maintain(times, status),
+    showPage: (times: number, status: number) => control.maintain(times, status),
     reads: 'GET /services/data',
     writes: '(POST|PATCH|DELETE) /services/data',
+    changes: 'PATCH /services/data',
     refuseOne: () => control.rejectWrites('FIELD_CUSTOM_VALIDATION_EXCEPTION'),
     [Symbol.asyncDispose]: () => twin[Symbol.asyncDispose](),
   }
+  return rig satisfies Rig
 }
 
 const error = (errorCode: string) => JSON.stringify([{ message: errorCode, errorCode }])
 const refusal = (id: string) =>
   JSON.stringify([{ message: `no access to ${id}`, errorCode: 'INSUFFICIENT_ACCESS' }])
 
-async function gitHubRig(): Promise<Rig> {
+export async function gitHubRig() {
   const twin = await startGitHub()
   const { control, settings } = twin
   const origin = settings['GITHUB_URL'] ?? ''
@@ -151,18 +155,19 @@ async function gitHubRig(): Promise<Rig> {
       return answer
     },
   })
-  return {
+  const rig = {
     ...parts,
     control,
     field: 'title',
     stream: streamOf(github.configure({ entityType: 'incident', object: 'octo/hello' })),
-    create: (title) => {
+    create: (title: string) => {
       control.open({ title: `pull request beside ${title}`, isPullRequest: true })
       return String(control.open({ title }).number)
     },
-    edit: (id, title) => void control.edit(Number(id), { title }),
-    remove: (id) => control.remove(Number(id)),
-    commitLate: (title, seconds) => String(control.commitLate({ title }, seconds).number),
+    edit: (id: string, title: string) => void control.edit(Number(id), { title }),
+    remove: (id: string) => control.remove(Number(id)),
+    commitLate: (title: string, seconds: number) =>
+      String(control.commitLate({ title }, seconds).number),
     hide: () => control.hide(true),
     rows: () =>
       new Map(
@@ -180,9 +185,10 @@ async function gitHubRig(): Promise<Rig> {
         afterMs: 60_000,
       },
     },
-    showPage: (times, status) => control.showUnicorn(times, status),
+    showPage: (times: number, status: number) => control.showUnicorn(times, status),
     reads: 'GET /repos',
     writes: '(POST|PATCH) /repos',
+    changes: 'PATCH /repos',
     refuseOne: () =>
       control.fail({
         operation: 'POST /repos',
@@ -191,6 +197,7 @@ async function gitHubRig(): Promise<Rig> {
       }),
     [Symbol.asyncDispose]: () => twin[Symbol.asyncDispose](),
   }
+  return rig satisfies Rig
 }
 
 const problem: StreamConfig = {
@@ -199,8 +206,10 @@ const problem: StreamConfig = {
   markerField: 'correlation_id',
 }
 
+type Start = readonly [string, () => Promise<Rig>]
+
 /** Every stream of every connector. */
-export const rigs: readonly (readonly [string, () => Promise<Rig>])[] = [
+export const rigs: readonly Start[] = [
   ...(
     [
       ['incident', 'incident', 'short_description'],

@@ -128,6 +128,14 @@ test('a short page is not the end while a next link or the total says so', async
   expect(await stream.fetchPage(client, first, signal)).toMatchObject({ more: false })
 })
 
+test('a full page is not the end, whatever the total and the links say', async () => {
+  const rows = Array.from({ length: 10 }, (_, at) => row(`${at}`, '2026-03-01 09:00:00'))
+  const { client } = clientOf([
+    json({ result: rows }, 200, { 'x-total-count': '3', link: '<x>;rel="first"' }),
+  ])
+  expect(await stream.fetchPage(client, first, signal)).toMatchObject({ more: true })
+})
+
 test('a 401 is answered by one new authorization and one more try, not by a third', async () => {
   const denied = () => json({}, 401)
   const { client, asked, refused } = clientOf([denied(), json({ result: [] }), denied(), denied()])

@@ -41,6 +41,8 @@ async function versionOf(rig: Rig, id: string): Promise<Version> {
   return found.row.version
 }
 
+const PAGE = { 'content-type': 'text/html' }
+
 describe.each(rigs)('%s', (_, start) => {
   test('creates, changes and deletes of one call are done, and answered in their order', async () => {
     await using rig = await start()
@@ -162,10 +164,20 @@ describe.each(rigs)('%s', (_, start) => {
     rig.control.fail({
       operation: rig.writes,
       status: 200,
-      headers: { 'content-type': 'text/html' },
+      headers: PAGE,
       body: '<!DOCTYPE html>',
     })
     expect(await write(rig, [create(rig, 'rec-1')])).toMatchObject([{ kind: 'unknown' }])
+    const id = rig.create('first')
+    const expected = await versionOf(rig, id)
+    rig.control.fail({
+      operation: rig.changes,
+      status: 200,
+      headers: PAGE,
+      body: '<!DOCTYPE html>',
+    })
+    const guarded = { ...update(rig, id, 'ours'), expected }
+    expect(await write(rig, [guarded])).toMatchObject([{ kind: 'unknown' }])
   })
 
   test('a token that ended before a write is renewed once, and the write is done once', async () => {

@@ -31,7 +31,6 @@ function configure({ entityType, object, fields: given }: StreamConfig): Stream 
 /** GitHub: the issues of repositories. There is none without a name of one. */
 export const github: Connector = {
   integrationId: 'github',
-  tokenPath: '/login/oauth/access_token',
   webhookSchemes: ['github'],
   configure,
   streams: {},

@@ -77,7 +77,6 @@ function configure({ entityType, object, fields, markerField }: StreamConfig): S
 /** Salesforce: SOQL in the order of changes, sObject collections for writes. */
 export const salesforce: Connector = {
   integrationId: 'salesforce',
-  tokenPath: '/services/oauth2/token',
   // Only hosts that serve the API: on the others (force.com, sites) customers run code of their own.
   instanceDomains: ['salesforce.com', 'salesforce.mil'],
   finalRefusal: /not valid for (?:the )?REST API|not attached to (?:the )?agent/i,

@@ -22,7 +22,6 @@ function configure(config: StreamConfig): Stream | undefined {
 /** ServiceNow: the Table API in the order of changes, the Batch API for writes. */
 export const servicenow: Connector = {
   integrationId: 'servicenow',
-  tokenPath: '/oauth_token.do',
   webhookSchemes: ['servicenow', 'servicenow-business-rule'],
   configure,
   streams: Object.fromEntries(
