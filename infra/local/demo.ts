@@ -1,10 +1,7 @@
-import { CosmosClient } from '@azure/cosmos'
-import type { TokenCredential } from '@azure/identity'
-import { SecretClient } from '@azure/keyvault-secrets'
-import { z } from 'zod'
 import topology from '../../src/topology.json' with { type: 'json' }
-import { trustAuthority } from './tls.ts'
+import { cosmosClient, seedConnection, seedTask } from './seed.ts'
 import type { Stack } from './stack.ts'
+
 
 /** Who the demo is about: one tenant with one ServiceNow instance, whose incidents are pulled. */
 export const demo = {
@@ -21,87 +18,24 @@ const EVERY_TEN_SECONDS = '*/10 * * * * *'
 /** Stores the demo's connection, credential and task, as the management API would, and its secret in the vault. */
 export async function seedDemo(stack: Stack): Promise<void> {
   const { tenantId, connectionId, credentialId, taskId, entityType, integrationId } = demo
-  await storeSecret(stack, `credential-${credentialId}`, {
-    kind: 'refresh_token',
+  await seedConnection(stack, {
+    tenantId,
+    integrationId,
+    connectionId,
+    credentialId,
+    label: 'ServiceNow (local)',
+    config: { instanceUrl: stack.settings['SERVICENOW_URL'] },
     refreshToken: stack.serviceNow.control.issueRefreshToken(),
   })
-  const shared = { tenantId, integrationId }
-  await storeDocuments(stack, {
-    connections: {
-      id: connectionId,
-      ...shared,
-      label: 'ServiceNow (local)',
-      config: { instanceUrl: stack.settings['SERVICENOW_URL'] },
-      credentialId,
-    },
-    credentials: {
-      id: credentialId,
-      ...shared,
-      type: 'oauth2',
-      expiryTime: null,
-      enabled: true,
-      needsReauth: false,
-      refreshCount: 0,
-    },
-    tasks: {
-      id: taskId,
-      ...shared,
-      connectionId,
-      entityType,
-      syncMode: 'pull',
-      priority: 'normal',
-      status: 'pending',
-      enabled: true,
-      type: 'scheduled',
-      schedule: EVERY_TEN_SECONDS,
-      nextScheduled: null,
-      claim: null,
-    },
+  await seedTask(stack, {
+    id: taskId,
+    tenantId,
+    integrationId,
+    connectionId,
+    entityType,
+    syncMode: 'pull',
+    schedule: EVERY_TEN_SECONDS,
   })
-}
-
-async function storeDocuments(
-  stack: Stack,
-  documents: Partial<Record<keyof typeof topology.containers, object>>,
-): Promise<void> {
-  using client = cosmosClient(stack)
-  const database = client.database(topology.database)
-  for (const [key, { name }] of Object.entries(topology.containers)) {
-    const document = new Map(Object.entries(documents)).get(key)
-    if (document) await database.container(name).items.upsert(document)
-  }
-}
-
-async function storeSecret({ settings }: Stack, name: string, value: object): Promise<void> {
-  const { KEY_VAULT_URL = '', NODE_EXTRA_CA_CERTS = '' } = settings
-  using _trust = trustAuthority(NODE_EXTRA_CA_CERTS)
-  const client = new SecretClient(KEY_VAULT_URL, identityOf(settings), {
-    disableChallengeResourceVerification: true,
-  })
-  await client.setSecret(name, JSON.stringify(value))
-}
-
-const tokenShape = z.object({ access_token: z.string(), expires_on: z.coerce.number() })
-
-/** The stack's managed identity. The SDK's own credential keeps one token for a process, whatever stack it runs. */
-export function identityOf(settings: Stack['settings']): TokenCredential {
-  const { IDENTITY_ENDPOINT = '', IDENTITY_HEADER = '' } = settings
-  return {
-    getToken: async (scopes) => {
-      const url = new URL(IDENTITY_ENDPOINT)
-      url.searchParams.set('api-version', '2019-08-01')
-      url.searchParams.set(
-        'resource',
-        [scopes]
-          .flat()
-          .join(' ')
-          .replace(/\/\.default$/, ''),
-      )
-      const response = await fetch(url, { headers: { 'X-IDENTITY-HEADER': IDENTITY_HEADER } })
-      const { access_token, expires_on } = tokenShape.parse(await response.json())
-      return { token: access_token, expiresOnTimestamp: expires_on * 1_000 }
-    },
-  }
 }
 
 export interface Counts {
@@ -129,10 +63,4 @@ export async function countStored(stack: Stack): Promise<Counts> {
     links: await count(shards, "WHERE c.kind = 'link'", partition),
     parked: await count(topology.containers.parked.name, '', [demo.tenantId]),
   }
-}
-
-export function cosmosClient({ settings }: Stack): CosmosClient & Disposable {
-  const { COSMOS_ENDPOINT: endpoint = '', COSMOS_KEY: key = '' } = settings
-  const client = new CosmosClient({ endpoint, key })
-  return Object.assign(client, { [Symbol.dispose]: () => client.dispose() })
 }

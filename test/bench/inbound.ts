@@ -1,5 +1,6 @@
 import topology from '../../src/topology.json' with { type: 'json' }
-import { cosmosClient, demo } from '../../infra/local/demo.ts'
+import { demo } from '../../infra/local/demo.ts'
+import { cosmosClient } from '../../infra/local/seed.ts'
 import { fireTimer, startRunning, type Running } from '../system/running.ts'
 import type { Bench, Figure } from './harness.ts'
 

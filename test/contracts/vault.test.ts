@@ -1,6 +1,6 @@
 import { SecretClient } from '@azure/keyvault-secrets'
 import { describe, expect, test } from 'vitest'
-import { identityOf } from '../../infra/local/demo.ts'
+import { identityOf } from '../../infra/local/seed.ts'
 import { startIdentity } from '../../infra/local/identity/identity.ts'
 import { startKeyVault } from '../../infra/local/key-vault/key-vault.ts'
 import { trustAuthority } from '../../infra/local/tls.ts'

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import process from 'node:process'
 import { z } from 'zod'
-import { identityOf } from '../../infra/local/demo.ts'
+import { identityOf } from '../../infra/local/seed.ts'
 import { openCosmos } from '../../src/adapters/cosmos.ts'
 import { openKeyVault } from '../../src/adapters/key-vault.ts'
 import { pause } from '../../src/adapters/pause.ts'
