@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { readOptions } from '../../infra/local/command.ts'
 import { readIncidentLog, type ServiceNowOptions } from '../../infra/local/vendors/servicenow.ts'
 import { chanceOf, type Chance } from '../simulation/random.ts'
-import { resend } from './messages.ts'
+import { resender } from './messages.ts'
 import { peopleOf } from './people.ts'
 import { verdictOf, type Finding } from './verdict.ts'
 import { startWorld, type World } from './world.ts'
@@ -71,6 +71,7 @@ interface Storming {
 
 async function storm({ world, chance, people, running }: Storming): Promise<void> {
   const [one, other] = world.systems
+  await using messages = resender(world.stack)
   let done = 0
   let killed = 0
   while (done < options.edits) {
@@ -79,13 +80,13 @@ async function storm({ world, chance, people, running }: Storming): Promise<void
     }
     // Calls come by the dozen in a step: one of each system's ways to fail strikes about a tenth of them.
     for (const system of world.systems) if (chance.is(0.4)) chance.pick(system.faults)?.()
-    if (chance.is(0.2)) await resend(world.stack, chance)
+    if (chance.is(0.2)) await messages.resend(chance)
     if (done >= ((killed + 1) * options.edits) / (options.kills + 1)) {
       killed += 1
       await running.functions.kill()
       running.functions = await world.startFunctions()
     }
-    progress('storm', done, options.edits, ` ${killed} kills`)
+    progress('storm', { done, all: options.edits }, `${killed} kills`)
     await delay(STEP_MS)
   }
   process.stdout.write('\n')
@@ -106,20 +107,21 @@ async function quiesce(world: World, label: string): Promise<void> {
     const now = JSON.stringify([pending, one, other, ...world.systems.map((s) => s.ourWrites())])
     still = now === before && pending === 0 ? still + 1 : 0
     before = now
-    progress(
-      label,
-      Math.min(one ?? 0, other ?? 0),
-      Math.max(one ?? 0, other ?? 0),
-      ` ${pending} waiting`,
-    )
+    const sizes = [one ?? 0, other ?? 0]
+    const share = { done: Math.min(...sizes), all: Math.max(...sizes) }
+    progress(label, share, `${pending} waiting`)
   }
   process.stdout.write('\n')
 }
 
-function progress(label: string, done: number, all: number, more: string): void {
+function progress(
+  label: string,
+  { done, all }: { readonly done: number; readonly all: number },
+  more: string,
+): void {
   const share = all === 0 ? 1 : done / all
   const bar = '#'.repeat(Math.round(share * 30)).padEnd(30, '.')
-  process.stdout.write(`\r${label} [${bar}] ${done} of ${all}${more}      `)
+  process.stdout.write(`\r${label} [${bar}] ${done} of ${all} ${more}      `)
 }
 
 function sum(numbers: readonly number[]): number {

@@ -3,18 +3,28 @@ import topology from '../../src/topology.json' with { type: 'json' }
 import type { Stack } from '../../infra/local/stack.ts'
 import type { Chance } from '../simulation/random.ts'
 
-/** Messages that wait are sent once more under other ids, some for later: they come twice and out of order. */
-export async function resend({ settings }: Stack, chance: Chance): Promise<void> {
-  await using client = new ServiceBusClient(settings['SERVICE_BUS_CONNECTION_STRING'] ?? '')
-  for (const { name } of Object.values(topology.queues)) {
-    const receiver = client.createReceiver(name)
-    const waiting = await receiver.peekMessages(3)
-    const copies = waiting.map((message) => ({
-      messageId: `copy-${chance.next()}`,
-      body: message.body as unknown,
-      contentType: 'application/json',
-      scheduledEnqueueTimeUtc: new Date(Date.now() + chance.below(4_000)),
-    }))
-    if (copies.length > 0) await client.createSender(name).sendMessages(copies)
+const LATE_MS = 4_000
+
+/** Sends messages that wait once more under other ids, some for later: they come twice and out of order. */
+export function resender({ settings }: Stack) {
+  const client = new ServiceBusClient(settings['SERVICE_BUS_CONNECTION_STRING'] ?? '')
+  const queues = Object.values(topology.queues).map(({ name }) => ({
+    receiver: client.createReceiver(name),
+    sender: client.createSender(name),
+  }))
+  return {
+    resend: async (chance: Chance): Promise<void> => {
+      for (const { receiver, sender } of queues) {
+        const waiting = await receiver.peekMessages(3)
+        const copies = waiting.map((message) => ({
+          messageId: `copy-${chance.next()}`,
+          body: message.body as unknown,
+          contentType: 'application/json',
+          scheduledEnqueueTimeUtc: new Date(Date.now() + chance.below(LATE_MS)),
+        }))
+        if (copies.length > 0) await sender.sendMessages(copies)
+      }
+    },
+    [Symbol.asyncDispose]: () => client.close(),
   }
 }

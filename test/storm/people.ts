@@ -44,7 +44,10 @@ export function peopleOf(chance: Chance, prefix: string) {
     const encoded = encode({ entityType, fields: [...system.fields] }, { [local]: ours })
     if (!encoded.ok) throw encoded.error
     return Object.fromEntries(
-      Object.entries(encoded.values).map(([name, value]) => [name, String(value)]),
+      Object.entries(encoded.values).map(([name, value]) => [
+        name,
+        typeof value === 'string' ? value : JSON.stringify(value),
+      ]),
     )
   }
   const act = (system: System) => {
@@ -69,15 +72,8 @@ export function peopleOf(chance: Chance, prefix: string) {
   }
   return {
     deeds,
-    /** One thing that somebody does, half the time in a small part of the rows, so that people meet. */
+    /** One thing that somebody does. */
     act,
-    /** The same row in both systems changed at once. */
-    actOn: (system: System, id: string) => {
-      const values = valueFor(system, chance.pick(['title', 'description', 'urgency']) ?? 'title')
-      system.edit(id, values)
-      deeds.edited += 1
-      remember(system, id, values)
-    },
     /** Values that stood where somebody wrote them until we changed them, and that nobody can find any more. */
     lost: (isKept: (value: string, by: System) => boolean) =>
       edits.filter((edit) => {
