@@ -75,14 +75,18 @@ export function peopleOf(chance: Chance, prefix: string) {
     /** One thing that somebody does. */
     act,
     /** Values that stood where somebody wrote them until we changed them, and that nobody can find any more. */
-    lost: (isKept: (value: string, by: System) => boolean) =>
-      edits.filter((edit) => {
+    lost: (isKept: (value: string, by: System) => boolean) => {
+      const rows = new Map(
+        [...new Set(edits.map(({ system }) => system))].map((one) => [one, one.rows()]),
+      )
+      return edits.filter((edit) => {
         if (!edit.standing) return false
-        const row = edit.system.rows().get(edit.id)
+        const row = rows.get(edit.system)?.get(edit.id)
         const there = row && decode({ entityType, fields: [...edit.system.fields] }, row)
         const field = edit.system.fields.find(({ external }) => external === edit.external)
         if (there?.ok === true && field && there.fields[field.local] === edit.value) return false
         return !isKept(edit.value, edit.system)
-      }),
+      })
+    },
   }
 }
