@@ -7,7 +7,11 @@ import { candidateOf, learn, patternOf, type ComparedField } from '../../src/syn
 import { probabilityOf } from '../../src/sync/dedupe/weights.ts'
 import type { Bench, Figure } from './harness.ts'
 
-const folder = path.join(import.meta.dirname, '../../../shared/data/dedupe')
+/** Beside the repository, or beside the folder that its working trees are in. */
+const folder =
+  ['../../../shared', '../../../../shared']
+    .map((shared) => path.join(import.meta.dirname, shared, 'data/dedupe'))
+    .find((one) => existsSync(one)) ?? 'shared/data/dedupe'
 const rowsShape = z.array(z.record(z.string(), z.string()))
 
 interface LabelledSet {

@@ -161,18 +161,17 @@ test('S22: a call that is refused because of one row is halved until that row st
     await here.add(`row ${nth}`, { title: nth === 11 ? 'poison' : `title ${nth}` })
   const push = here.vendor.source.push
   if (!push) throw new Error('the vendor cannot be written')
-  const { write } = push
   const refused = { kind: 'refused', code: 'vendor_failed', reason: 'it refuses the call' } as const
   const sizes: number[] = []
   const openSource = async () => ({
     ...here.vendor.source,
     push: {
       ...push,
-      write: async (...[writes, signal]: Parameters<typeof write>) => {
+      write: async (...[writes, signal]: Parameters<typeof push.write>) => {
         sizes.push(writes.length)
         return writes.some((one) => one.values['title'] === 'poison')
           ? writes.map(() => refused)
-          : write(writes, signal)
+          : push.write(writes, signal)
       },
     },
   })
@@ -325,11 +324,8 @@ test('a parked record is not pushed, and a task that only pulls pushes nothing',
   const here = pushWorld()
   await here.addTask()
   const record = await here.add('a', { title: 'title a' })
-  const side = {
-    connectionId: 'there',
-    integrationId: 'vendor',
-    mapping: here.vendor.source.mapping,
-  } as never
+  const [side] = await here.sides()
+  if (!side) throw new Error('no task pushes')
   await here.store(parkPush(record, { code: 'x', message: 'y' }, { side, now: new Date() }).record)
   await here.drain(record.id)
   expect(here.calls).toEqual([])

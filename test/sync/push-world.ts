@@ -152,6 +152,7 @@ export function pushWorld(
       return store(changeLocally(record, changes, { by: 'local', now: clock() }).record)
     },
     store,
+    sides: () => sidesOf(ports, tenantId, entityType),
     relay: () => relayPending(ports),
     /** Works until no message is due. */
     drain: async (entityId: string) => {
