@@ -60,7 +60,7 @@ export async function seedDemo(stack: Stack): Promise<void> {
   })
 }
 
-async function storeDocuments(
+export async function storeDocuments(
   stack: Stack,
   documents: Partial<Record<keyof typeof topology.containers, object>>,
 ): Promise<void> {
@@ -72,7 +72,7 @@ async function storeDocuments(
   }
 }
 
-async function storeSecret({ settings }: Stack, name: string, value: object): Promise<void> {
+export async function storeSecret({ settings }: Stack, name: string, value: object): Promise<void> {
   const { KEY_VAULT_URL = '', NODE_EXTRA_CA_CERTS = '' } = settings
   using _trust = trustAuthority(NODE_EXTRA_CA_CERTS)
   const client = new SecretClient(KEY_VAULT_URL, identityOf(settings), {

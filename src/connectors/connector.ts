@@ -136,8 +136,6 @@ export interface DeletedRows {
   ) => Promise<IdPage>
 }
 
-type Scalar = string | number | boolean
-
 /** How a field of ours is named and typed on the vendor's side. */
 export interface FieldRule {
   readonly local: string
@@ -146,8 +144,6 @@ export interface FieldRule {
   readonly required?: boolean | undefined
   /** The vendor's own: read, never written. */
   readonly readOnly?: boolean | undefined
-  /** Pairs of the vendor's value and ours. */
-  readonly values?: [Scalar, Scalar][] | undefined
 }
 
 /** One kind of record that a vendor lets us read in the order of its changes. */
