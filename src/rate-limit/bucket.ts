@@ -1,0 +1,279 @@
+import { nothingLearned, pacedBy, type Learned } from './learned.ts'
+
+/** One limit that a call has to pass. `level` names it for people. */
+export interface PaceGate {
+  readonly kind: 'pace'
+  readonly level: string
+  readonly key: string
+  /** Between two calls in the long run. */
+  readonly intervalMs: number
+  /** Calls that may be ahead of that pace: what is left of the burst for this call's lane. */
+  readonly allowance: number
+  /** Many tenants pass it: whoever has had more than a share leaves half of the allowance to the others. */
+  readonly shared: boolean
+  /** The vendor's answers change its pace. */
+  readonly learns: boolean
+}
+
+/** A number of calls in each period of the UTC clock. */
+export interface BudgetGate {
+  readonly kind: 'budget'
+  readonly level: string
+  readonly key: string
+  readonly limit: number
+  /** The part that this call's lane may use up, in (0, 1]. */
+  readonly part: number
+  readonly periodMs: number
+}
+
+export type Gate = PaceGate | BudgetGate
+
+/** Keys of everything that a decision reads besides its gates. */
+export interface TakeKeys {
+  /** What was learned of the vendor's quota. */
+  readonly learned: string
+  /** Where those wait who were refused by a gate of their own, and by a shared one. */
+  readonly queue: string
+  readonly sharedQueue: string
+  /** How far ahead of its share the tenant is, and who else wants a share. */
+  readonly share: string
+  readonly contenders: string
+}
+
+export interface Take {
+  readonly gates: readonly Gate[]
+  readonly keys: TakeKeys
+  /** Who shares with whom. Empty: nobody shares. */
+  readonly tenant: string
+  readonly cost: number
+  /** The caller can wait so long for its turn, holding its place. */
+  readonly patienceMs: number
+  /** Whether a refused caller is given a place in the queue; else it is told the bare wait. */
+  readonly queues: boolean
+}
+
+/** State of a gate: of a pace, when the next call is due in theory; of a budget, what of which period is used up. */
+export type GateState = readonly [number, number]
+export const freshGate: GateState = [0, 0]
+
+/** Everything that a decision depends on. */
+export interface View {
+  readonly states: readonly GateState[]
+  readonly learned: Learned
+  /** Calls ahead of the share, and since when that stands. */
+  readonly ahead: number
+  readonly aheadAt: number
+  /** Other tenants that wait for the shared gates. */
+  readonly others: number
+  /** Whether this tenant is among those who wait. */
+  readonly contends: boolean
+  /** When the last of the queue is to come back. */
+  readonly queue: number
+  readonly sharedQueue: number
+}
+
+export const freshView = (gates: number): View => ({
+  states: Array.from({ length: gates }, () => freshGate),
+  learned: nothingLearned,
+  ahead: 0,
+  aheadAt: 0,
+  others: 0,
+  contends: false,
+  queue: 0,
+  sharedQueue: 0,
+})
+
+export type Verdict =
+  /** The call may go after so many milliseconds, never more than the patience. Its place is taken. */
+  | { readonly kind: 'allowed'; readonly delayMs: number }
+  /** Nothing was taken. Asking again after the wait has a good chance; `level` is the tightest limit. */
+  | { readonly kind: 'wait'; readonly waitMs: number; readonly level: string }
+
+export interface Change {
+  readonly verdict: Verdict
+  /** New states where the call was allowed. */
+  readonly states?: readonly GateState[]
+  readonly ahead?: number
+  readonly queue?: number
+  readonly sharedQueue?: number
+  /** Until when the tenant counts as one who waits. */
+  readonly contendsUntil?: number
+}
+
+/**
+ * A tenant under its share may be so many calls ahead, and beyond it two more where a shared gate has room to spare.
+ * Shares are promised a tenth above what there is: else every clash at a gate would be lost for good.
+ */
+const CREDIT = 3
+const LEAD = CREDIT + 2
+const OVERSUBSCRIPTION = 1.1
+/** What a call over its share may use of a shared gate's allowance. */
+const OVER_SHARE_PART = 0.5
+/** Nobody is sent away for longer without looking again; shares change faster. */
+const MAX_WAIT_MS = 15 * 60_000
+const MAX_SHARE_WAIT_MS = 30_000
+/** Who does not come back so long after the wait has lost interest. */
+const GRACE_MS = 2_000
+/** Times come as floating point numbers: a millionth of a call is nothing. */
+const TINY = 1e-6
+
+/** The numbers above, for interpreters elsewhere. */
+export const sharing = {
+  CREDIT,
+  LEAD,
+  OVERSUBSCRIPTION,
+  OVER_SHARE_PART,
+  MAX_WAIT_MS,
+  MAX_SHARE_WAIT_MS,
+  GRACE_MS,
+  TINY,
+} as const
+
+interface Wait {
+  readonly level: string
+  readonly ms: number
+  /** Those who wait here are sent back one after the other, so far apart. */
+  readonly spacingMs: number
+  readonly shared: boolean
+}
+
+/**
+ * Decides on one call over all its limits at once: it passes all of them, or changes none (generic cell rate algorithm,
+ * ITU-T I.371 annex A, one theoretical arrival time per key). Among the tenants that wait for a shared limit each gets an
+ * equal share; what nobody claims goes to whoever asks.
+ */
+export function decide(take: Take, view: View, nowMs: number): Change {
+  const intervals = take.gates.map((gate) => intervalOf(gate, view.learned, nowMs))
+  const share = shareOf(take, { view, intervals, nowMs })
+  const within = share.ahead + take.cost <= CREDIT + TINY || view.others === 0
+  const patienceMs = within ? take.patienceMs : 0
+  const steps = take.gates.map((gate, index) =>
+    gate.kind === 'pace'
+      ? pass({ gate, take, within, intervalMs: intervals[index] ?? 0, nowMs }, view.states[index])
+      : spend({ gate, take, dayLimit: view.learned.dayLimit, nowMs }, view.states[index]),
+  )
+  const pauseMs = Math.max(0, view.learned.pausedUntil - nowMs)
+  const delayMs = Math.max(pauseMs, ...steps.map(({ wait }) => wait.ms))
+  const overShare = !within && share.ahead + take.cost > LEAD + TINY
+  if (!overShare && delayMs <= patienceMs + TINY && steps.every(({ hard }) => !hard)) {
+    return {
+      verdict: { kind: 'allowed', delayMs },
+      states: steps.map(({ state }) => state),
+      ahead:
+        view.others === 0 ? Math.min(CREDIT, share.ahead + take.cost) : share.ahead + take.cost,
+      ...(view.contends ? { contendsUntil: nowMs + GRACE_MS } : {}),
+    }
+  }
+  const waits = steps
+    .filter(({ wait, hard }) => hard || wait.ms > patienceMs)
+    .map(({ wait }) => wait)
+  if (pauseMs > patienceMs) waits.push(pauseWait(take, intervals, pauseMs))
+  if (!within && (overShare || waits.some(({ shared }) => shared))) {
+    const dueMs = (share.ahead + take.cost - CREDIT) * share.intervalMs
+    const ms = Math.min(MAX_SHARE_WAIT_MS, dueMs)
+    waits.push({ level: 'share', ms, spacingMs: share.intervalMs, shared: false })
+  }
+  return refuse(take, view, { waits, nowMs })
+}
+
+function intervalOf(gate: Gate, learned: Learned, nowMs: number): number {
+  if (gate.kind === 'budget') return 0
+  return gate.learns ? pacedBy(learned, gate.intervalMs, nowMs) : gate.intervalMs
+}
+
+interface Sharing {
+  readonly view: View
+  readonly intervals: readonly number[]
+  readonly nowMs: number
+}
+
+function shareOf({ gates }: Take, { view, intervals, nowMs }: Sharing) {
+  const tightest = Math.max(
+    0,
+    ...gates.map((gate, index) =>
+      gate.kind === 'pace' && gate.shared ? (intervals[index] ?? 0) : 0,
+    ),
+  )
+  const intervalMs =
+    view.others === 0 ? tightest : (tightest * (view.others + 1)) / OVERSUBSCRIPTION
+  const repaid = intervalMs === 0 ? view.ahead : Math.max(0, nowMs - view.aheadAt) / intervalMs
+  return { intervalMs, ahead: Math.max(0, view.ahead - repaid) }
+}
+
+interface Step {
+  readonly wait: Wait
+  /** No patience helps. */
+  readonly hard: boolean
+  readonly state: GateState
+}
+
+interface Passing {
+  readonly gate: PaceGate
+  readonly take: Take
+  readonly within: boolean
+  readonly intervalMs: number
+  readonly nowMs: number
+}
+
+function pass(passing: Passing, [due]: GateState = freshGate): Step {
+  const { gate, take, within, intervalMs, nowMs } = passing
+  const part = gate.shared && !within ? OVER_SHARE_PART : 1
+  const allowance = Math.max(take.cost, gate.allowance * part)
+  const next = Math.max(due, nowMs) + take.cost * intervalMs
+  const ms = Math.max(0, next - allowance * intervalMs - nowMs)
+  return {
+    wait: { level: gate.level, ms, spacingMs: intervalMs * take.cost, shared: gate.shared },
+    hard: false,
+    state: [next, 0],
+  }
+}
+
+interface Spending {
+  readonly gate: BudgetGate
+  readonly take: Take
+  readonly dayLimit: number
+  readonly nowMs: number
+}
+
+function spend(
+  { gate, take, dayLimit, nowMs }: Spending,
+  [period, spent]: GateState = freshGate,
+): Step {
+  const { limit, part, periodMs, level } = gate
+  const start = Math.floor(nowMs / periodMs) * periodMs
+  const used = (period === start ? spent : 0) + take.cost
+  const most = (dayLimit > 0 ? Math.min(limit, dayLimit) : limit) * part
+  const hard = used > most
+  const ms = hard ? start + periodMs - nowMs : 0
+  return {
+    wait: { level, ms, spacingMs: periodMs / limit, shared: false },
+    hard,
+    state: [start, used],
+  }
+}
+
+function pauseWait({ gates }: Take, intervals: readonly number[], ms: number): Wait {
+  const index = gates.findIndex((gate) => gate.kind === 'pace' && gate.learns)
+  return { level: 'pause', ms, spacingMs: intervals[index] ?? 0, shared: false }
+}
+
+interface Refusal {
+  readonly waits: readonly Wait[]
+  readonly nowMs: number
+}
+
+/** Gives the caller a place behind those who were sent away before, so that they do not all come back at once. */
+function refuse(take: Take, view: View, { waits, nowMs }: Refusal): Change {
+  const tightest = waits.reduce((most, one) => (one.ms > most.ms ? one : most))
+  const contended = tightest.shared || tightest.level === 'share'
+  const behind = tightest.shared ? view.sharedQueue : view.queue
+  const place = take.queues ? Math.max(tightest.ms, behind - nowMs) : tightest.ms
+  const waitMs = Math.min(MAX_WAIT_MS, place)
+  const verdict = { kind: 'wait', waitMs, level: tightest.level } as const
+  const queued = nowMs + waitMs + tightest.spacingMs
+  return {
+    verdict,
+    ...(take.queues ? (tightest.shared ? { sharedQueue: queued } : { queue: queued }) : {}),
+    ...(contended ? { contendsUntil: nowMs + waitMs + GRACE_MS } : {}),
+  }
+}

@@ -1,0 +1,347 @@
+import * as fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openRedisLimits } from '../../src/adapters/redis.ts'
+import { sharing, type Gate, type Take } from '../../src/rate-limit/bucket.ts'
+import { learning, type Lesson } from '../../src/rate-limit/learned.ts'
+import { localLimits } from '../../src/rate-limit/local.ts'
+import type { LimitStore } from '../../src/rate-limit/ports.ts'
+import { hasRedis, startRedisServer, type RedisServer } from '../ports/redis-server.ts'
+
+const numbers = { sharing, learning }
+const start = Date.parse('2026-03-01T10:00:00.000Z')
+const MINUTE = 60_000
+const DAY = 24 * 60 * MINUTE
+
+interface Opened extends Disposable {
+  readonly store: LimitStore
+  nowMs: number
+}
+
+let server: RedisServer | undefined
+beforeAll(async () => {
+  if (hasRedis) server = await startRedisServer()
+})
+afterAll(async () => server?.[Symbol.asyncDispose]())
+
+const implementations: Readonly<Record<string, () => Opened>> = {
+  'in the process': () => {
+    const here: Opened = {
+      nowMs: start,
+      store: localLimits(() => new Date(here.nowMs)),
+      [Symbol.dispose]() {},
+    }
+    return here
+  },
+  'in Redis': () => {
+    const store = openRedisLimits({ url: server?.url ?? '', numbers, now: () => here.nowMs })
+    const here: Opened = { nowMs: start, store, [Symbol.dispose]: () => store[Symbol.dispose]() }
+    return here
+  },
+}
+
+let world = 0
+/** Keys that no other test has. */
+function keysOf(prefix: string) {
+  const key = (name: string) => `limit:{test}:${prefix}:${name}`
+  return {
+    key,
+    keys: {
+      learned: key('l'),
+      queue: key('q'),
+      sharedQueue: key('w'),
+      share: key('s'),
+      contenders: key('n'),
+    },
+  }
+}
+
+function fresh() {
+  world += 1
+  const { key, keys } = keysOf(String(world))
+  const pace = (level: string, intervalMs: number, more: Partial<Gate> = {}): Gate =>
+    ({
+      kind: 'pace',
+      level,
+      key: key(level),
+      intervalMs,
+      allowance: 4,
+      shared: false,
+      learns: false,
+      ...more,
+    }) as Gate // the parts fit together
+  const budget = (limit: number, part = 1): Gate => ({
+    kind: 'budget',
+    level: 'day',
+    key: key('day'),
+    limit,
+    part,
+    periodMs: DAY,
+  })
+  const take = (gates: readonly Gate[], more: Partial<Take> = {}): Take => ({
+    gates,
+    keys,
+    tenant: '',
+    cost: 1,
+    patienceMs: 0,
+    queues: false,
+    ...more,
+  })
+  const tenant = (name: string) => ({ tenant: name, keys: { ...keys, share: key(`s:${name}`) } })
+  const learn = (store: LimitStore, lesson: Lesson) =>
+    store.learn({
+      learnedKey: keys.learned,
+      budget: { key: key('day'), periodMs: DAY },
+      lesson,
+    })
+  return { pace, budget, take, tenant, learn }
+}
+
+async function allowedOf(store: LimitStore, take: Take, times: number): Promise<number> {
+  let allowed = 0
+  for (let call = 0; call < times; call += 1) {
+    if ((await store.take(take)).kind === 'allowed') allowed += 1
+  }
+  return allowed
+}
+
+describe.for(Object.keys(implementations))('limits kept %s', (name) => {
+  const redis = name === 'in Redis'
+  const open = () => {
+    const opened = implementations[name]?.()
+    if (!opened) throw new Error('unknown implementation')
+    return opened
+  }
+  const it = test.skipIf(redis && !hasRedis)
+
+  it('let a burst through and then keep the pace', async () => {
+    using here = open()
+    const { pace, take } = fresh()
+    const call = take([pace('tenant', 200)])
+    expect(await allowedOf(here.store, call, 10)).toBe(4)
+    expect(await here.store.take(call)).toEqual({ kind: 'wait', waitMs: 200, level: 'tenant' })
+    here.nowMs += 199
+    expect(await allowedOf(here.store, call, 1)).toBe(0)
+    here.nowMs += 1
+    expect(await allowedOf(here.store, call, 2)).toBe(1)
+  })
+
+  it('take nothing from any limit when one of them refuses, and name the tightest', async () => {
+    using here = open()
+    const { pace, take } = fresh()
+    const wide = pace('tenant', 10, { allowance: 100 })
+    const both = take([wide, pace('operation', 500, { allowance: 1 }), pace('connection', 900)])
+    expect(await allowedOf(here.store, both, 50)).toBe(1)
+    expect(await here.store.take(both)).toEqual({ kind: 'wait', waitMs: 500, level: 'operation' })
+    expect(await allowedOf(here.store, take([wide]), 200)).toBe(99)
+  })
+
+  it('hold a place for a caller that can wait, but not for longer than it can', async () => {
+    using here = open()
+    const { pace, take } = fresh()
+    const gates = [pace('tenant', 400)]
+    await allowedOf(here.store, take(gates), 4)
+    const patient = take(gates, { patienceMs: 1_000 })
+    expect(await here.store.take(patient)).toEqual({ kind: 'allowed', delayMs: 400 })
+    expect(await here.store.take(patient)).toEqual({ kind: 'allowed', delayMs: 800 })
+    expect(await here.store.take(patient)).toMatchObject({ kind: 'wait', level: 'tenant' })
+  })
+
+  it('send those who must wait back one after the other', async () => {
+    using here = open()
+    const { pace, take } = fresh()
+    const call = take([pace('tenant', 1_000)], { queues: true })
+    await allowedOf(here.store, call, 4)
+    const waits = [1, 2, 3].map(() => here.store.take(call))
+    expect(await Promise.all(waits)).toMatchObject([
+      { waitMs: 1_000 },
+      { waitMs: 2_000 },
+      { waitMs: 3_000 },
+    ])
+  })
+
+  it('let a call that costs more than the burst through when nothing else went before', async () => {
+    using here = open()
+    const { pace, take } = fresh()
+    const heavy = take([pace('tenant', 100)], { cost: 10 })
+    expect(await allowedOf(here.store, heavy, 2)).toBe(1)
+    here.nowMs += 999
+    expect(await here.store.take(heavy)).toMatchObject({ waitMs: 1 })
+    here.nowMs += 1
+    expect(await allowedOf(here.store, heavy, 1)).toBe(1)
+  })
+
+  it('S54: keep the last calls of the day from lanes that may not have them', async () => {
+    using here = open()
+    const { budget, take } = fresh()
+    expect(await allowedOf(here.store, take([budget(100, 0.8)]), 100)).toBe(80)
+    expect(await allowedOf(here.store, take([budget(100)]), 100)).toBe(20)
+    expect(await here.store.take(take([budget(100)]))).toEqual({
+      kind: 'wait',
+      level: 'day',
+      // The day has fourteen hours to go; nobody is sent away for longer than this.
+      waitMs: 15 * MINUTE,
+    })
+    here.nowMs += 14 * 60 * MINUTE
+    expect(await allowedOf(here.store, take([budget(100)]), 200)).toBe(100)
+  })
+
+  it("believe the vendor's count of the day, when it is higher, and its limit, when it is lower", async () => {
+    using here = open()
+    const { budget, take, learn } = fresh()
+    await allowedOf(here.store, take([budget(100)]), 10)
+    await learn(here.store, { refused: false, day: { used: 60, limit: 90 } })
+    await learn(here.store, { refused: false, day: { used: 30, limit: 90 } })
+    expect(await allowedOf(here.store, take([budget(100)]), 100)).toBe(30)
+  })
+
+  it('S53: pause until the instant that a vendor named, and begin again slowly', async () => {
+    using here = open()
+    const { pace, take, learn } = fresh()
+    const call = take([pace('connection', 100, { learns: true, allowance: 1 })])
+    await learn(here.store, { refused: true, pausedUntil: start + 30_000 })
+    await learn(here.store, { refused: true, pausedUntil: start + 10_000 })
+    expect(await here.store.take(call)).toEqual({ kind: 'wait', waitMs: 30_000, level: 'pause' })
+    here.nowMs = start + 30_000
+    expect(await allowedOf(here.store, call, 5)).toBe(1)
+    expect(await here.store.take(call)).toEqual({ kind: 'wait', waitMs: 200, level: 'connection' })
+    here.nowMs += 10 * MINUTE
+    await allowedOf(here.store, call, 1)
+    expect(await here.store.take(call)).toMatchObject({ waitMs: 100 })
+  })
+
+  it('S53: halve the rate at each refusal that names no time, down to a floor, and once for those at one time', async () => {
+    using here = open()
+    const { pace, take, learn } = fresh()
+    const call = take([pace('connection', 100, { learns: true, allowance: 1 })])
+    const intervalNow = async () => {
+      await here.store.take(call)
+      const verdict = await here.store.take(call)
+      return verdict.kind === 'wait' ? Math.round(verdict.waitMs) : 0
+    }
+    for (let at = 0; at < 10; at += 1) await learn(here.store, { refused: true })
+    expect(await intervalNow()).toBe(200)
+    for (let at = 0; at < 20; at += 1) {
+      here.nowMs += 2_000
+      await learn(here.store, { refused: true })
+    }
+    expect(await intervalNow()).toBe(2_000)
+    here.nowMs += 20 * MINUTE
+    expect(await intervalNow()).toBe(100)
+  })
+
+  it("keep a vendor's own pace as long as it is said to hold", async () => {
+    using here = open()
+    const { pace, take, learn } = fresh()
+    const call = take([pace('connection', 100, { learns: true, allowance: 1 })])
+    await learn(here.store, { refused: false, pace: { intervalMs: 5_000, until: start + 20_000 } })
+    expect(await allowedOf(here.store, call, 3)).toBe(1)
+    expect(await here.store.take(call)).toMatchObject({ waitMs: 5_000 })
+    here.nowMs += 20_000
+    await here.store.take(call)
+    expect(await here.store.take(call)).toMatchObject({ waitMs: 100 })
+  })
+
+  it('S54: give a tenant that comes after a flood its calls at once', async () => {
+    using here = open()
+    const { pace, take, tenant } = fresh()
+    const gates = [pace('integration', 200, { shared: true, allowance: 8 })]
+    const flood = take(gates, { ...tenant('heavy'), queues: true })
+    const light = take(gates, { ...tenant('light'), queues: true })
+    expect(await allowedOf(here.store, flood, 1_000)).toBe(8)
+    here.nowMs += 4 * 200
+    // Nobody else waits: all of it is for whoever asks.
+    await here.store.take(light)
+    expect(await allowedOf(here.store, flood, 1_000)).toBeLessThanOrEqual(3)
+    for (let second = 0; second < 20; second += 1) {
+      here.nowMs += 1_000
+      await allowedOf(here.store, light, 3)
+      await allowedOf(here.store, flood, 50)
+    }
+    here.nowMs += 1_000
+    expect(await allowedOf(here.store, flood, 50)).toBeGreaterThan(0)
+    expect(await allowedOf(here.store, light, 1)).toBe(1)
+  })
+})
+
+describe.skipIf(!hasRedis)('limits in Redis and in the process', () => {
+  const command = fc.oneof(
+    {
+      weight: 8,
+      arbitrary: fc.record({
+        do: fc.constant('take' as const),
+        gates: fc.uniqueArray(fc.integer({ min: 0, max: 4 }), { minLength: 1, maxLength: 5 }),
+        tenant: fc.integer({ min: 0, max: 3 }),
+        cost: fc.integer({ min: 1, max: 3 }),
+        patienceMs: fc.constantFrom(0, 0, 700),
+        queues: fc.boolean(),
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        do: fc.constant('wait' as const),
+        ms: fc.integer({ min: 1, max: 9_000 }),
+      }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        do: fc.constant('learn' as const),
+        refused: fc.boolean(),
+        pauseMs: fc.option(fc.integer({ min: 1, max: 5_000 }), { nil: undefined }),
+        paceMs: fc.option(fc.integer({ min: 1, max: 900 }), { nil: undefined }),
+        used: fc.option(fc.integer({ min: 0, max: 60 }), { nil: undefined }),
+      }),
+    },
+  )
+
+  test('decide the same about any sequence of calls, answers and times', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(command, { minLength: 5, maxLength: 60 }), async (commands) => {
+        using local = implementations['in the process']?.()
+        using redis = implementations['in Redis']?.()
+        if (!local || !redis) throw new Error('unknown implementation')
+        const { pace, budget, take, tenant, learn } = fresh()
+        const all = [
+          pace('integration', 150.5, { shared: true, allowance: 5.2 }),
+          pace('operation', 210, { shared: true, allowance: 3 }),
+          pace('tenant', 20.25),
+          pace('connection', 333, { learns: true, allowance: 1.6 }),
+          budget(70, 0.9),
+        ]
+        for (const one of commands) {
+          if (one.do === 'wait') {
+            local.nowMs += one.ms
+            redis.nowMs += one.ms
+          } else if (one.do === 'learn') {
+            const lesson: Lesson = {
+              refused: one.refused,
+              ...(one.pauseMs === undefined ? {} : { pausedUntil: local.nowMs + one.pauseMs }),
+              ...(one.paceMs === undefined
+                ? {}
+                : { pace: { intervalMs: one.paceMs, until: local.nowMs + 4_000 } }),
+              ...(one.used === undefined ? {} : { day: { used: one.used, limit: 65 } }),
+            }
+            await learn(local.store, lesson)
+            await learn(redis.store, lesson)
+          } else {
+            const { cost, patienceMs, queues } = one
+            const who = one.tenant === 0 ? {} : tenant(`t${one.tenant}`)
+            const gates = all.filter((_, index) => one.gates.includes(index))
+            const call = take(gates, { cost, patienceMs, queues, ...who })
+            const [here, there] = [await local.store.take(call), await redis.store.take(call)]
+            expect(there.kind).toBe(here.kind)
+            if (here.kind === 'wait' && there.kind === 'wait') {
+              expect(there.level).toBe(here.level)
+              expect(there.waitMs).toBeCloseTo(here.waitMs, 1)
+            }
+            if (here.kind === 'allowed' && there.kind === 'allowed') {
+              expect(there.delayMs).toBeCloseTo(here.delayMs, 1)
+            }
+          }
+        }
+      }),
+      { numRuns: 60 },
+    )
+  })
+})
