@@ -22,7 +22,6 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   realtime_unavailable: 503,
   reauth_required: 409,
   store_unavailable: 503,
-  task_not_found: 404,
   unauthenticated: 401,
   vault_unavailable: 503,
 }

@@ -1,4 +1,4 @@
-import { MAX_WRITES, weigh, type Stored, type Write } from '../core/collection.ts'
+import { MAX_WRITE_BYTES, MAX_WRITES, weigh, type Stored, type Write } from '../core/collection.ts'
 import { AppError } from '../core/errors.ts'
 import { idOf } from '../core/ids.ts'
 import { laterOf, type Cursor } from './cursor.ts'
@@ -21,7 +21,7 @@ import type { ParkedRow } from './result.ts'
 /** One write is the checkpoint's; a row takes two. */
 const ROWS_PER_COMMIT = Math.floor((MAX_WRITES - 1) / 2)
 /** Three quarters of what a batch may weigh: the store adds fields of its own. */
-const BYTES_PER_COMMIT = 1.5 * 1024 * 1024
+const BYTES_PER_COMMIT = MAX_WRITE_BYTES * 0.75
 /** A record changed by somebody else between our read and our write is read again so often. */
 const CONFLICT_TRIES = 5
 

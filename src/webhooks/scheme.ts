@@ -24,7 +24,7 @@ const placeSchema = z.discriminatedUnion('in', [
 ])
 
 /** Handshakes that a vendor makes before or between deliveries. */
-export const challengeNames = [
+const challengeNames = [
   'slack',
   'graph',
   'meta',

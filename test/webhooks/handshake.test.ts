@@ -67,6 +67,11 @@ describe('slack', () => {
     },
   )
 
+  test('takes what is too large for a handshake for a delivery', () => {
+    const request = signedCall(schemes.slack, { ...body, padding: 'x'.repeat(20_000) })
+    expect(handshake(schemes.slack, request)).toEqual({ kind: 'none' })
+  })
+
   test('takes an event for a delivery', () => {
     const request = signedCall(schemes.slack, { type: 'event_callback' })
     expect(handshake(schemes.slack, request)).toEqual({ kind: 'none' })

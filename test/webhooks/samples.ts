@@ -30,7 +30,7 @@ export const expected = {
 }
 
 /** What signs and what verifies. */
-export function keysFor(scheme: Scheme): { secret: string; verifying: string } {
+function keysFor(scheme: Scheme): { secret: string; verifying: string } {
   const leaf: LeafScheme | undefined = scheme.kind === 'choice' ? scheme.of[0]?.scheme : scheme
   if (leaf?.kind === 'jwt' && leaf.algorithm === 'RS256') {
     return { secret: jwtPrivateKey, verifying: 'unused' }

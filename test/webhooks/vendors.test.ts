@@ -260,7 +260,27 @@ test.for(['none', 'HS256'] as const)('a token may not choose the algorithm %s', 
   const text = `${part({ alg })}.${part({ aud: expected.audience, exp: seconds + 60 })}`
   const mac = createHmac('sha256', JSON.stringify(jwk)).update(text).digest('base64url')
   const request = changed(schemes['google-pubsub'], { authorization: `Bearer ${text}.${mac}` })
-  expect(verifyWebhookSignature(schemes['google-pubsub'], request).valid).toBe(false)
+  expect(verifyWebhookSignature(schemes['google-pubsub'], request)).toEqual({
+    valid: false,
+    reason: 'malformed_signature',
+  })
+})
+
+test('bytes cannot move from a body to the timestamp that is signed right behind it', () => {
+  const scheme = schemes.bamboohr
+  const request = delivery(scheme, { rawBody: Buffer.from('employee=10') })
+  const headers = { ...request.headers, 'x-bamboohr-timestamp': '01795176000' }
+  const moved = { ...request, headers, rawBody: Buffer.from('employee=1') }
+  expect(verifyWebhookSignature(scheme, request)).toMatchObject({ valid: true })
+  expect(verifyWebhookSignature(scheme, moved)).toEqual({
+    valid: false,
+    reason: 'malformed_timestamp',
+  })
+})
+
+test('with a clock that tells no time nothing passes', () => {
+  const request = { ...delivery(schemes.github), now: new Date(Number.NaN) }
+  expect(verifyWebhookSignature(schemes.github, request).valid).toBe(false)
 })
 
 test.for([
@@ -330,6 +350,11 @@ test.for([
   ['an asymmetric algorithm with a shared key', { algorithm: 'ed25519' }, 'ed25519'],
   ['an unknown algorithm', { algorithm: 'md5' }, 'algorithm'],
   ['a typo', { tolerence: 3 }, 'tolerence'],
+  [
+    'encodings that overlap',
+    { signature: { header: 'x', encodings: ['base64', 'base64url'] } },
+    'encodings',
+  ],
   [
     'a header that is none',
     { signature: { header: 'a b', encodings: ['hex'] } },

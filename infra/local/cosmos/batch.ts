@@ -13,14 +13,14 @@ import {
   type Patch,
 } from './items.ts'
 import { isJsonObject, type Json, type JsonObject } from './json.ts'
-import { parseKey, type PartitionKey } from './partition-key.ts'
+import { keyText, parseKey, type PartitionKey } from './partition-key.ts'
 
 /** Operations of one batch, and its bytes (vendor's service limits). */
-export const BATCH_OPERATIONS_LIMIT = 100
+const BATCH_OPERATIONS_LIMIT = 100
 export const BATCH_BYTES_LIMIT = 2 * 1024 * 1024
 
 /** One answer in the body of a batch or bulk response, as it goes over the wire. */
-export interface OperationResult {
+interface OperationResult {
   readonly statusCode: number
   readonly subStatusCode?: number
   readonly requestCharge: number
@@ -51,6 +51,7 @@ export function runBatch(
   operations: readonly Json[],
 ): BatchAnswer {
   checkCount(operations)
+  checkKeys(operations, key)
   const results: OperationResult[] = []
   transact(scope.container, () => {
     for (const operation of operations) {
@@ -80,6 +81,18 @@ export function runBulk(scope: BatchScope, operations: readonly Json[]): BatchAn
   compactLog(scope.container)
   const failed = results.some(({ statusCode }) => statusCode >= 400)
   return { status: failed ? 207 : 200, results, charge: sum(results) }
+}
+
+/** An operation need not name its partition; one that names another refuses the whole request. */
+function checkKeys(operations: readonly Json[], batchKey: PartitionKey): void {
+  const foreign = operations.some((operation) => {
+    const own = isJsonObject(operation) ? operation['partitionKey'] : undefined
+    return typeof own === 'string' && keyText(parseKey(own)) !== keyText(batchKey)
+  })
+  if (!foreign) return
+  throw badRequest(
+    'One or more operations within the batch request have a different partition key value than the request.',
+  )
 }
 
 function checkCount(operations: readonly Json[]): void {

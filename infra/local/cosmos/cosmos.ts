@@ -15,11 +15,11 @@ import { operationOf, routeOf } from './route.ts'
 import { addContainer, createDatabase, createStore, purgeStore, type Store } from './store.ts'
 
 /** The key that the vendor's own emulator uses and documents; it protects nothing. */
-export const DEVELOPMENT_KEY =
+const DEVELOPMENT_KEY =
   'C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw=='
 
 /** A container as the topology declares it. */
-export interface ContainerSeed {
+interface ContainerSeed {
   readonly name: string
   /** One path, or up to three of a hierarchical key. */
   readonly partitionKey: readonly string[]

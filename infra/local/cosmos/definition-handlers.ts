@@ -143,7 +143,7 @@ export function partitionKeyRanges(call: Call): Answer {
   }
 }
 
-export function owner({ store, route }: Call): Database {
+function owner({ store, route }: Call): Database {
   try {
     return findDatabase(store, route.database ?? '')
   } catch {

@@ -23,7 +23,7 @@ import { parseKey, type PartitionKey } from './partition-key.ts'
 import { applyPatch, parsePatch } from './patch.ts'
 import { anyBody, jsonBody, listBody } from './request-body.ts'
 import { isQuery, isTrue } from './route.ts'
-import { compileCondition } from './sql/query.ts'
+import { prepareCondition } from './prepared-query.ts'
 
 export function documents(call: Call): Answer {
   const { route, request } = call
@@ -111,7 +111,7 @@ function requiredKey(header: string | undefined): PartitionKey {
 function compilePatch(container: Container, nowMs: number): (body: Json) => Patch {
   return (body) => {
     const { operations, condition } = parsePatch(body)
-    const accepts = condition === undefined ? undefined : compileCondition(condition)
+    const accepts = condition === undefined ? undefined : prepareCondition(condition)
     return {
       accepts: (document) => !accepts || accepts(document, new Map(), { nowMs }),
       apply: (document) => applyPatch(document, operations, container.keyPaths),

@@ -1,10 +1,10 @@
 import type { Json, JsonObject } from './json.ts'
 import { pathSegments } from './partition-key.ts'
 
-export interface IndexPath {
+interface IndexPath {
   readonly path: string
 }
-export interface CompositePath {
+interface CompositePath {
   readonly path: string
   readonly order?: 'ascending' | 'descending'
 }

@@ -20,7 +20,7 @@ import { keyOf, keyText, type PartitionKey } from './partition-key.ts'
 import { expiryOf } from './time-to-live.ts'
 
 /** An item in JSON may have this many bytes (vendor's service limits). */
-export const ITEM_BYTES_LIMIT = 2 * 1024 * 1024
+const ITEM_BYTES_LIMIT = 2 * 1024 * 1024
 /** Characters of an id (vendor's service limits). */
 const ID_LENGTH_LIMIT = 1023
 

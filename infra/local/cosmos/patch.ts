@@ -8,7 +8,7 @@ export type PatchOperation =
   | { readonly op: 'move'; readonly path: string; readonly from: string }
 
 /** Operations in one request (vendor's service limits). */
-export const PATCH_OPERATIONS_LIMIT = 10
+const PATCH_OPERATIONS_LIMIT = 10
 
 const SYSTEM_FIELDS = new Set(['id', '_rid', '_self', '_etag', '_ts', '_attachments'])
 

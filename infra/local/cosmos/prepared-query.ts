@@ -1,6 +1,6 @@
 import { badRequest } from './errors.ts'
 import { shapeOf, type QueryShape } from './query-shape.ts'
-import { SqlError, compileQuery, type CompiledQuery } from './sql/query.ts'
+import { SqlError, compileCondition, compileQuery, type CompiledQuery } from './sql/query.ts'
 
 export interface PreparedQuery {
   readonly compiled: CompiledQuery
@@ -25,6 +25,15 @@ export function prepare(text: string): PreparedQuery {
 function compile(text: string): PreparedQuery {
   try {
     return { compiled: compileQuery(text), shape: shapeOf(text) }
+  } catch (error) {
+    throw asBadRequest(error)
+  }
+}
+
+/** Compiles the condition of a patch. Throws 400 for what the service would not compile. */
+export function prepareCondition(text: string): ReturnType<typeof compileCondition> {
+  try {
+    return compileCondition(text)
   } catch (error) {
     throw asBadRequest(error)
   }

@@ -30,7 +30,7 @@ export interface QueueTrigger {
   /** Undefined leaves it to host.json. */
   readonly autoComplete: boolean | undefined
 }
-export type Trigger = HttpTrigger | TimerTrigger | QueueTrigger
+type Trigger = HttpTrigger | TimerTrigger | QueueTrigger
 
 export interface QueueOutput {
   /** `$return` for the return value. */

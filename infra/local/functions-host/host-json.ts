@@ -41,7 +41,7 @@ const serviceBusShape = z.object({
 const hostShape = z.object({
   version: z.literal('2.0', { error: 'host.json needs "version": "2.0"' }),
   functionTimeout: z
-    .union([z.literal('-1').transform(() => undefined), timeSpan])
+    .union([z.literal('-1').transform(() => Infinity), timeSpan])
     .default(1_800_000),
   logging: z
     .object({ logLevel: z.record(z.string(), z.string()).default({}) })
@@ -64,7 +64,7 @@ export type ServiceBusOptions = z.infer<typeof serviceBusShape>
 
 /**
  * Reads host.json with the settings laid over it (`AzureFunctionsJobHost__extensions__http__routePrefix`). Durations
- * come out as milliseconds; a `functionTimeout` of `-1` comes out undefined. Throws one message with every problem.
+ * come out as milliseconds; a `functionTimeout` of `-1` comes out as Infinity. Throws one message with every problem.
  */
 export async function readHostJson(
   root: string,

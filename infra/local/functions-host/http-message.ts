@@ -96,7 +96,7 @@ function bodyOf({ body }: RpcHttp): Buffer {
 const SAME_SITE = { none: undefined, lax: 'lax', strict: 'strict', explicitNone: 'none' } as const
 
 /** A Set-Cookie line in the order and spelling of ASP.NET Core; the value is escaped (RFC 6265 §4.1). */
-export function cookieLine(cookie: RpcCookie): string {
+function cookieLine(cookie: RpcCookie): string {
   const expires = cookie.expires && new Date(cookie.expires.value).toUTCString()
   const sameSite = SAME_SITE[cookie.sameSite ?? 'none']
   return [

@@ -38,7 +38,7 @@ function comparePrecedence(a: string, b: string): number {
   return Number(`0.${a}0`) - Number(`0.${b}0`)
 }
 
-export type Selection =
+type Selection =
   | { readonly kind: 'found'; readonly route: HttpRoute; readonly params: Params }
   | { readonly kind: 'wrong-method'; readonly allow: readonly string[] }
   | { readonly kind: 'not-found' }
@@ -47,11 +47,7 @@ export type Selection =
  * Picks the route of a request: the best one that takes the method. When only others match the path the answer is 405
  * (RFC 9110 §15.5.6); the real host still says 404 there (azure-functions-host issue 10098), which tells a caller less.
  */
-export function selectRoute(
-  routes: readonly HttpRoute[],
-  method: string,
-  rawPath: string,
-): Selection {
+function selectRoute(routes: readonly HttpRoute[], method: string, rawPath: string): Selection {
   const segments = pathSegments(rawPath)
   const matching = routes.flatMap((route) => {
     const params = route.route.match(segments)

@@ -34,8 +34,8 @@ export interface InvokerOptions {
   readonly sink: LogSink
   /** ISO 8601 UTC. */
   readonly now: () => string
-  /** Undefined: no limit. */
-  readonly timeoutMs: number | undefined
+  /** Infinity: no limit. */
+  readonly timeoutMs: number
 }
 
 /** Runs invocations in the order of the worker's own handler, and knows which are still running. */
@@ -127,7 +127,7 @@ export class Invoker {
    */
   async #limit(work: Promise<InvocationResult>): Promise<InvocationResult> {
     const { timeoutMs } = this.#options
-    if (timeoutMs === undefined) return work
+    if (timeoutMs === Infinity) return work
     const over = new AbortController()
     const limit = delay(Math.min(timeoutMs, MAX_TIMEOUT_MS), undefined, {
       signal: over.signal,

@@ -55,7 +55,7 @@ export interface FunctionMetadata {
   readonly retryOptions?: RetryOptions | undefined
 }
 
-export interface RetryOptions {
+interface RetryOptions {
   readonly retryStrategy?: string
   readonly maxRetryCount?: number
   readonly delayInterval?: { readonly seconds: number }
@@ -74,7 +74,7 @@ export interface RetryContext {
   readonly exception?: { readonly message: string }
 }
 
-export interface InvocationRequest {
+interface InvocationRequest {
   readonly invocationId: string
   readonly functionId: string
   readonly inputData: readonly { readonly name: string; readonly data: TypedData }[]
@@ -97,7 +97,7 @@ export interface InvocationResponse {
   readonly returnValue?: TypedData | null
 }
 
-export interface InvocationModel {
+interface InvocationModel {
   getArguments(): Promise<{ context: unknown; inputs: unknown[] }>
   invokeFunction(context: unknown, inputs: unknown[], callback: FunctionCallback): Promise<unknown>
   getResponse(context: unknown, result: unknown): Promise<InvocationResponse>

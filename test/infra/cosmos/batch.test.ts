@@ -140,6 +140,14 @@ test('a batch has at most 2 MB', async () => {
   expect(await contents(container)).toEqual([])
 })
 
+test('a batch with an operation that names another partition is refused as a whole', async () => {
+  await using local = await startLocal()
+  const container = await local.container()
+  const batch = [create('a'), { ...create('b'), partitionKey: 'u' }]
+  expect(await refusal(container.items.batch(batch, 't'))).toBe(400)
+  expect(await contents(container)).toEqual([])
+})
+
 test('the charge of a batch is the sum of its operations', async () => {
   await using local = await startLocal()
   const container = await local.container()

@@ -77,6 +77,25 @@ test('calls are counted and charged by what they are', async () => {
   expect(byOperation['GET docs']).toBe(1)
 })
 
+test('a write costs less where less is indexed, a filter more where it finds no index', async () => {
+  await using local = await startLocal()
+  const bare = { includedPaths: [{ path: '/kept/?' }], excludedPaths: [{ path: '/*' }] }
+  const full = await local.container({ id: 'full' })
+  const lean = await local.container({ id: 'lean', indexingPolicy: bare })
+  const body = { tenant: 't', kept: 1, a: 1, b: 2, list: [1, 2, 3, 4, 5, 6, 7, 8] }
+  const charges = async (container: Container) => {
+    let write = 0
+    for (let n = 0; n < 20; n += 1) {
+      write += (await container.items.create({ ...body, id: String(n) })).requestCharge
+    }
+    const query = container.items.query('SELECT * FROM c WHERE c.a = 2', { partitionKey: 't' })
+    return { write, query: (await query.fetchAll()).requestCharge }
+  }
+  const [indexed, unindexed] = [await charges(full), await charges(lean)]
+  expect(unindexed.write).toBeLessThan(indexed.write)
+  expect(unindexed.query).toBeGreaterThan(indexed.query)
+})
+
 test('inspecting says how many documents there are, without the expired', async () => {
   await using local = await startLocal()
   const container = await local.container({ defaultTtl: 10 })

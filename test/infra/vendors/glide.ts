@@ -11,7 +11,7 @@ export interface Posted {
 }
 
 /** An event that a script queued for later. */
-export interface QueuedEvent {
+interface QueuedEvent {
   readonly name: string
   readonly parm1: string
   readonly parm2: string

@@ -1,6 +1,6 @@
 import { startServiceNow, type ServiceNowOptions } from '../../../infra/local/vendors/servicenow.ts'
 
-export const BASIC = `Basic ${btoa('syncline.integration:local-servicenow-password')}`
+const BASIC = `Basic ${btoa('syncline.integration:local-servicenow-password')}`
 
 export interface Answer {
   readonly status: number

@@ -125,6 +125,23 @@ test('what is made up is the same for the same seed', async () => {
   expect(await numbers(7)).not.toEqual(await numbers(8))
 })
 
+test('the columns of an instance are rows of sys_dictionary, as they are now', async () => {
+  await using twin = await startTwin()
+  const elements = async () => {
+    const { rows } = await twin.list('sys_dictionary', {
+      sysparm_query: 'name=incident^elementINcaller_id,u_region,category^ORDERBYelement',
+      sysparm_fields: 'element,internal_type,reference',
+    })
+    return rows.map((row) => Object.values(row).join(' ').trim())
+  }
+  const before = ['caller_id reference sys_user', 'category string']
+  expect(await elements()).toEqual(before)
+  twin.control.addColumn('incident', 'u_region')
+  expect(await elements()).toEqual([...before, 'u_region string'])
+  twin.control.dropColumn('incident', 'category')
+  expect(await elements()).toEqual([before[0], 'u_region string'])
+})
+
 test('the choices of an instance are rows of sys_choice', async () => {
   await using twin = await startTwin()
   const { rows } = await twin.list('sys_choice', {

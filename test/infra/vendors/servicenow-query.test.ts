@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { parseQuery } from '../../../infra/local/vendors/servicenow/encoded-query.ts'
+import { toStamp } from '../../../infra/local/vendors/servicenow/values.ts'
 import { startTwin } from './servicenow-client.ts'
 
 const ROWS = [
@@ -138,6 +139,30 @@ test('reading a query never throws, and a value with its carets doubled is read 
           [{ field: 'state', operator: '=', value: '1' }],
         ],
       ])
+    }),
+  )
+})
+
+test('a page by (stamp, id) holds what sorting the whole table finds', async () => {
+  await using twin = await startTwin()
+  const start = twin.control.clock.now() - 100_000
+  const at = (seconds: number) => toStamp(start + seconds * 1000)
+  for (let index = 0; index < 30; index += 1)
+    twin.control.create('incident', { sys_updated_on: at(index % 9), state: String(index % 3) })
+  const bound = fc
+    .tuple(fc.constantFrom('>', '>=', '=', '<', '<=', '!='), fc.nat(9))
+    .map(([operator, seconds]) => `sys_updated_on${operator}${at(seconds)}`)
+  const term = fc.oneof(
+    bound,
+    fc.nat(2).map((state) => `state=${state}`),
+  )
+  const clause = fc.array(term, { minLength: 1, maxLength: 2 }).map((terms) => terms.join('^OR'))
+  const group = fc.array(clause, { minLength: 1, maxLength: 3 }).map((clauses) => clauses.join('^'))
+  const query = fc.array(group, { minLength: 1, maxLength: 2 }).map((groups) => groups.join('^NQ'))
+  await fc.assert(
+    fc.asyncProperty(query, async (encoded) => {
+      const order = `${encoded}^ORDERBYsys_updated_on^ORDERBYsys_id`
+      expect(await twin.numbers(order)).toEqual(await twin.numbers(`${order}^ORDERBYnumber`))
     }),
   )
 })

@@ -3,6 +3,8 @@ import { matchesPattern } from './regular-expression.ts'
 
 /** The service makes no longer string than this by REPLICATE. */
 const MAX_REPLICATED_CHARACTERS = 10_000
+/** REPLACE makes none longer than a document may be. */
+const MAX_REPLACED_CHARACTERS = 2 * 1024 * 1024
 
 /** A test of two strings; a third argument of `true` makes it blind to case. */
 function comparison(holds: (text: string, wanted: string) => boolean): BuiltIn {
@@ -94,6 +96,12 @@ function indexOf(find: (text: string, wanted: string, start: number) => number):
   }
 }
 
+function replaced(text: string, wanted: string, replacement: string): string | undefined {
+  const parts = text.split(wanted)
+  const length = text.length + (parts.length - 1) * (replacement.length - wanted.length)
+  return length > MAX_REPLACED_CHARACTERS ? undefined : parts.join(replacement)
+}
+
 /** The string functions. A value of a wrong type makes the result undefined. */
 export const TEXT_FUNCTIONS: BuiltIns = {
   CONCAT: {
@@ -126,7 +134,7 @@ export const TEXT_FUNCTIONS: BuiltIns = {
   ),
   REPLACE: plain(3, (text, wanted, replacement) =>
     isText(text) && isText(wanted) && isText(replacement) && wanted !== ''
-      ? text.replaceAll(wanted, () => replacement)
+      ? replaced(text, wanted, replacement)
       : undefined,
   ),
   REPLICATE: plain(2, (text, times) => {

@@ -17,7 +17,8 @@ const SPACE = /(?:\s|--[^\r\n]*)+/y
 const NAME = /[\p{L}_][\p{L}\p{N}_]*/uy
 const PARAMETER = /@[\p{L}\p{N}_]+/uy
 const NUMBER = /0[xX][0-9a-fA-F]+|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?/y
-const STRING = /"(?:[^"\\]+|\\[^])*"|'(?:[^'\\]+|\\[^])*'/y
+// Unrolled, so that a string without an end is found out in one pass.
+const STRING = /"[^"\\]*(?:\\[^][^"\\]*)*"|'[^'\\]*(?:\\[^][^'\\]*)*'/y
 const SYMBOL = />>>|<<|>>|<=|>=|<>|!=|\|\||\?\?|[-+*/%=<>&|^~?:,.()[\]{}]/y
 
 const ESCAPES: ReadonlyMap<string, string> = new Map([

@@ -4,6 +4,7 @@ import { documentPath } from './order.ts'
 import { parseCondition, parseQuery } from './parse-query.ts'
 import { type Environment, type Frame, type Program, type Rows } from './scope.ts'
 import { compileSelect } from './select.ts'
+import { SqlError } from './sql-error.ts'
 import type { JsonObject } from './value.ts'
 
 export { SqlError } from './sql-error.ts'
@@ -56,7 +57,7 @@ export function compileQuery(text: string): CompiledQuery {
     idsAskedFor: (parameters) =>
       asked(['id'], parameters)?.filter((value) => typeof value === 'string'),
     execute: (documents, parameters, options = {}) =>
-      rows(frameOf(program, { documents, parameters, options })),
+      runRows(rows, frameOf(program, { documents, parameters, options })),
   }
 }
 
@@ -70,7 +71,19 @@ export function compileCondition(
   const program: Program = { slots: 0, parameters: [] }
   const rows: Rows = compileSelect(parseCondition(text), program)
   return (document, parameters = new Map(), options = {}) =>
-    rows(frameOf(program, { documents: [document], parameters, options })).length > 0
+    runRows(rows, frameOf(program, { documents: [document], parameters, options })).length > 0
+}
+
+/** JavaScript says RangeError for a value too deep to compare and for a string too long to make. */
+function runRows(rows: Rows, frame: Frame): unknown[] {
+  try {
+    return rows(frame)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    throw new SqlError(`The query makes or meets a value that is too large: ${error.message}.`, {
+      code: 'SC3020',
+    })
+  }
 }
 
 interface Execution {

@@ -3,6 +3,7 @@ import type { LocalResponse } from '../../http-server.ts'
 import { failure, type Failure, HIBERNATION_PAGE } from './answers.ts'
 import type { BatchQuota } from './batch-api.ts'
 import { commandsOf } from './commands.ts'
+import { describeColumn, forgetColumn } from './metadata.ts'
 import type { PropertyName } from './properties.ts'
 import { ruleHeaders, throttled, type RateRule } from './rate-rules.ts'
 import type { TableRights } from './rights.ts'
@@ -122,10 +123,12 @@ export class ServiceNowControl extends Control {
 
   addColumn(table: string, column: string): void {
     this.#changeColumns(table, (columns) => ({ ...columns, [column]: { kind: 'text' } }))
+    describeColumn(this.parts.instance, { table, element: column, column: { kind: 'text' } })
   }
 
   dropColumn(table: string, column: string): void {
     this.#changeColumns(table, ({ [column]: _dropped, ...columns }) => columns)
+    forgetColumn(this.parts.instance, table, column)
   }
 
   /** Who is at the browser when `/oauth_auth.do` opens. */

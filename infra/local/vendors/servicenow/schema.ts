@@ -227,6 +227,18 @@ export const TABLES: Readonly<Record<string, TableShape>> = {
     { name: text, element: text, value: text, label: text, inactive: boolean, language: text },
     'label',
   ),
+  sys_db_object: unaudited({ name: text, label: text }, 'label'),
+  sys_dictionary: unaudited(
+    {
+      name: text,
+      element: text,
+      column_label: text,
+      internal_type: text,
+      reference: text,
+      active: boolean,
+    },
+    'column_label',
+  ),
   sys_journal_field: unaudited(
     { name: text, element_id: text, element: text, value: text },
     'value',

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 
 /** Seconds (facts A1): per OAuth entity, these are the vendor's defaults. */
 export const ACCESS_TOKEN_SECONDS = 1800
-export const REFRESH_TOKEN_SECONDS = 8_640_000
+const REFRESH_TOKEN_SECONDS = 8_640_000
 const CODE_SECONDS = 60
 
 interface Token {

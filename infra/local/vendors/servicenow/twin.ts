@@ -4,6 +4,7 @@ import { populate } from './generator.ts'
 import { DEFAULT_IMPORT_SETS, type ImportSet } from './import-set-api.ts'
 import type { IncidentLog } from './incident-log.ts'
 import { Instance } from './instance.ts'
+import { describeTables } from './metadata.ts'
 import { createProperties, type Properties } from './properties.ts'
 import { RateRules } from './rate-rules.ts'
 import { loadFinalState, Replay } from './replay.ts'
@@ -56,7 +57,7 @@ export function createTwin(clock: VirtualClock, options: TwinOptions): TwinParts
   const credentials = { ...DEFAULT_CREDENTIALS, ...options.credentials }
   const accounts = new Accounts(instance, credentials)
   const { incidents, count = 0, seed = 1 } = options
-  addChoices(instance)
+  describeTables(instance)
   if (incidents?.mode === 'final') loadFinalState(incidents.log, instance)
   if (!incidents && count > 0)
     populate(instance, {
@@ -83,22 +84,5 @@ export function createTwin(clock: VirtualClock, options: TwinOptions): TwinParts
       replay?.[Symbol.dispose]()
       await emitter[Symbol.asyncDispose]()
     },
-  }
-}
-
-/** States are data: `sys_choice` lists them (facts A7). */
-function addChoices(instance: Instance): void {
-  for (const [name, { columns }] of instance.tables) {
-    for (const [element, { choices = {} }] of Object.entries(columns)) {
-      for (const [value, label] of Object.entries(choices))
-        instance.referTo('sys_choice', `${name}.${element}.${value}`, {
-          name,
-          element,
-          value,
-          label,
-          inactive: 'false',
-          language: 'en',
-        })
-    }
   }
 }

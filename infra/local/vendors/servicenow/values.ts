@@ -10,7 +10,7 @@ export function toStamp(ms: number): string {
 }
 
 /** Milliseconds since the epoch of a stamp or of a plain date; NaN when it is neither. */
-export function fromStamp(stamp: string): number {
+function fromStamp(stamp: string): number {
   if (!/^\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?$/.test(stamp)) return Number.NaN
   return Date.parse(`${stamp.length === 10 ? `${stamp} 00:00:00` : stamp}Z`.replace(' ', 'T'))
 }

@@ -1,5 +1,6 @@
 import type { VirtualClock } from '../../clock.ts'
 import type { Instance, RecordChange } from './instance.ts'
+import { RetrySchedule } from './retry-schedule.ts'
 import { buildMessage, type Signing } from './webhook-message.ts'
 
 export interface WebhookTarget extends Signing {
@@ -22,8 +23,8 @@ export interface WebhookCounts {
 }
 
 const DEFAULT_TABLES = ['incident', 'change_request', 'sysapproval_approver']
-/** Minutes until the second, third, … attempt: the schedule of the business rule that we ship. */
-const RETRY_MINUTES = [1, 5, 15, 60]
+/** Milliseconds before the second, third, … attempt: 1, 5, 15 and 60 minutes, as in the business rule that we ship. */
+const RETRY_WAITS_MS = [60_000, 300_000, 900_000, 3_600_000]
 const PARALLEL_POSTS = 8
 const POST_TIMEOUT_MS = 10_000
 
@@ -35,16 +36,17 @@ interface Job {
 /** Posts changes as the business rule does: after the transaction, a few at a time, again on failure. */
 export class WebhookEmitter implements AsyncDisposable {
   readonly #instance: Instance
-  readonly #clock: VirtualClock
+  readonly #schedule: RetrySchedule<Job>
   readonly #stop = new AbortController()
   readonly #queue: Job[] = []
   readonly #running = new Set<Promise<void>>()
+  #workers = 0
   #target: WebhookTarget | undefined
-  #counts = { changes: 0, attempts: 0, delivered: 0, lost: 0, scheduled: 0 }
+  #counts = { changes: 0, attempts: 0, delivered: 0, lost: 0 }
 
   constructor(instance: Instance, clock: VirtualClock, target: WebhookTarget | undefined) {
     this.#instance = instance
-    this.#clock = clock
+    this.#schedule = new RetrySchedule(clock, RETRY_WAITS_MS, (job: Job) => this.#enqueue(job))
     this.#target = target
     instance.onChange((change) => this.#see(change))
   }
@@ -55,7 +57,8 @@ export class WebhookEmitter implements AsyncDisposable {
   }
 
   counts(): WebhookCounts {
-    return { ...this.#counts, pending: this.#queue.length + this.#running.size }
+    const pending = this.#queue.length + this.#running.size
+    return { ...this.#counts, pending, scheduled: this.#schedule.size }
   }
 
   /** Waits until nothing is in flight; what waits for the clock keeps waiting. */
@@ -65,6 +68,7 @@ export class WebhookEmitter implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#target = undefined
+    this.#schedule[Symbol.dispose]()
     this.#queue.length = 0
     this.#stop.abort()
     await this.settled()
@@ -78,7 +82,8 @@ export class WebhookEmitter implements AsyncDisposable {
 
   #enqueue(job: Job): void {
     this.#queue.push(job)
-    if (this.#running.size >= PARALLEL_POSTS) return
+    if (this.#workers >= PARALLEL_POSTS) return
+    this.#workers += 1
     const worker: Promise<void> = this.#work().finally(() => this.#running.delete(worker))
     this.#running.add(worker)
   }
@@ -86,6 +91,8 @@ export class WebhookEmitter implements AsyncDisposable {
   async #work(): Promise<void> {
     await Promise.resolve()
     for (let job = this.#queue.shift(); job; job = this.#queue.shift()) await this.#post(job)
+    // In the same turn as the last look into the queue, or a job could find eight workers that have all gone.
+    this.#workers -= 1
   }
 
   async #post(job: Job): Promise<void> {
@@ -95,13 +102,12 @@ export class WebhookEmitter implements AsyncDisposable {
     this.#counts.attempts += 1
     const { body, headers } = buildMessage(change, this.#instance, target)
     const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(POST_TIMEOUT_MS)])
-    const isAccepted = await fetch(target.url, { method: 'POST', headers, body, signal }).then(
-      async (response) => {
+    const isAccepted = await fetch(target.url, { method: 'POST', headers, body, signal })
+      .then(async (response) => {
         await response.body?.cancel()
         return response.ok
-      },
-      () => false,
-    )
+      })
+      .catch(() => false)
     if (isAccepted) this.#counts.delivered += 1
     else this.#retry(job)
   }
@@ -114,15 +120,7 @@ export class WebhookEmitter implements AsyncDisposable {
   }
 
   #retry({ change, attempt }: Job): void {
-    const minutes = RETRY_MINUTES[attempt - 1]
-    if (minutes === undefined) {
-      this.#counts.lost += 1
-      return
-    }
-    this.#counts.scheduled += 1
-    this.#clock.at(this.#clock.now() + minutes * 60_000, () => {
-      this.#counts.scheduled -= 1
-      this.#enqueue({ change, attempt: attempt + 1 })
-    })
+    const isScheduled = this.#schedule.add({ change, attempt: attempt + 1 }, attempt)
+    if (!isScheduled) this.#counts.lost += 1
   }
 }

@@ -65,6 +65,8 @@ test.for<[string, string]>([
   ['a long sum', `SELECT 1${'+1'.repeat(200_000)}`],
   ['a long path', `SELECT c${'.a'.repeat(200_000)} FROM c`],
   ['a long text', `SELECT "${'a'.repeat(600_000)}"`],
+  ['text without an end', `SELECT "${'a'.repeat(500_000)}`],
+  ['escapes without an end', `SELECT "${'\\\\'.repeat(200_000)}`],
   ['joins', `SELECT 1 FROM c${' JOIN c.a'.repeat(50_000)}`],
 ])('a query of endless %s is refused, not run into the ground', ([, query]) => {
   expect(errorOf(query)).toBeInstanceOf(SqlError)
@@ -81,4 +83,10 @@ test.for([-1, 1.5, '1', null, undefined])('TOP and OFFSET refuse %o', (count) =>
   const parameters = { '@n': count }
   expect(() => run('SELECT TOP @n * FROM c', { parameters })).toThrow(SqlError)
   expect(() => run('SELECT * FROM c OFFSET @n LIMIT 1', { parameters })).toThrow(SqlError)
+})
+
+test('values too deep to compare are refused as well', () => {
+  const parameters = { '@deep': `${'['.repeat(200_000)}${']'.repeat(200_000)}` }
+  const query = 'SELECT VALUE StringToArray(@deep) = StringToArray(@deep)'
+  expect(() => run(query, { parameters })).toThrow(SqlError)
 })

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { SqlError } from '../../../../infra/local/cosmos/sql/query.ts'
 import { evaluate, run } from './run.ts'
 
 type Rows = readonly (readonly [expression: string, value: unknown])[]
@@ -78,8 +79,8 @@ const TABLES: Readonly<Record<string, Rows>> = {
     ['RegexMatch("abcd", "(")', undefined],
     ['RegexMatch("abcd", "a", "q")', undefined],
     ['RegexMatch(1, "a")', undefined],
-    // A matcher that tries every split of the a's would not come back.
-    ['RegexMatch(REPLICATE("a", 60) || "b", "^(a+)+$")', false],
+    ['RegexMatch("abab", "^(ab)+$")', true],
+    ['RegexMatch("abab", "^(ab)\\\\1$")', true],
   ],
   numbers: [
     ['ABS(-1)', 1],
@@ -264,4 +265,11 @@ test('functions of the container are called by name, and an unknown one is an er
   const query = 'SELECT VALUE udf.twice(c.n) FROM c'
   expect(run(query, { documents: [{ n: 4 }], options })).toEqual([8])
   expect(() => run(query, { documents: [{ n: 4 }] })).toThrow(/no user-defined function 'twice'/)
+})
+
+test('a pattern that would try every split of its text is stopped', () => {
+  for (const pattern of ['^(a+)+$', '^(?=a)(a+)+$', '^(A|AA)*$']) {
+    const parameters = { '@pattern': pattern, '@text': `${'a'.repeat(60)}!` }
+    expect(() => evaluate('RegexMatch(@text, @pattern, "i")', { parameters })).toThrow(SqlError)
+  }
 })

@@ -55,11 +55,12 @@ test('LIKE agrees with the regular expression of the same meaning', () => {
     ['[^a]', '[^a]'],
     ['[a-b]', '[a-b]'],
   ])
+  // Short ones: the expression goes back over the text for every `.*`, which LIKE does not.
   const pieces = fc.constantFrom(...meanings.keys(), 'a', 'b', 'c')
   fc.assert(
     fc.property(
-      fc.array(pieces),
-      fc.string({ unit: fc.constantFrom('a', 'b', 'c') }),
+      fc.array(pieces, { maxLength: 6 }),
+      fc.string({ unit: fc.constantFrom('a', 'b', 'c'), maxLength: 12 }),
       (pattern, text) => {
         const meaning = new RegExp(
           `^${pattern.map((piece) => meanings.get(piece) ?? piece).join('')}$`,

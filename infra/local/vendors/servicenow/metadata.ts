@@ -1,0 +1,55 @@
+import type { Instance } from './instance.ts'
+import type { Column } from './schema.ts'
+import { sysIdOf } from './values.ts'
+
+const INTERNAL_TYPES: Readonly<Record<Column['kind'], string>> = {
+  text: 'string',
+  integer: 'integer',
+  boolean: 'boolean',
+  instant: 'glide_date_time',
+  journal: 'journal_input',
+}
+
+/** The tables about tables: `sys_db_object`, `sys_dictionary` (as remembered) and `sys_choice` (facts A7). */
+export function describeTables(instance: Instance): void {
+  for (const [name, { columns }] of instance.tables) {
+    instance.referTo('sys_db_object', name, { name, label: name.replaceAll('_', ' ') })
+    for (const [element, column] of Object.entries(columns)) {
+      describeColumn(instance, { table: name, element, column })
+      describeChoices(instance, { table: name, element, column })
+    }
+  }
+}
+
+interface Described {
+  readonly table: string
+  readonly element: string
+  readonly column: Column
+}
+
+export function describeColumn(instance: Instance, { table, element, column }: Described): void {
+  instance.referTo('sys_dictionary', `${table}.${element}`, {
+    name: table,
+    element,
+    column_label: element.replaceAll('_', ' '),
+    internal_type: column.reference ? 'reference' : INTERNAL_TYPES[column.kind],
+    reference: column.reference ?? '',
+    active: 'true',
+  })
+}
+
+export function forgetColumn(instance: Instance, table: string, element: string): void {
+  instance.store('sys_dictionary').delete(sysIdOf('sys_dictionary', `${table}.${element}`))
+}
+
+function describeChoices(instance: Instance, { table, element, column }: Described): void {
+  for (const [value, label] of Object.entries(column.choices ?? {}))
+    instance.referTo('sys_choice', `${table}.${element}.${value}`, {
+      name: table,
+      element,
+      value,
+      label,
+      inactive: 'false',
+      language: 'en',
+    })
+}

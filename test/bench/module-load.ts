@@ -1,0 +1,81 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { type Bench, summarize } from './harness.ts'
+
+const run = promisify(execFile)
+const RUNS = 9
+
+/** Stands in for what the Functions worker gives an app while it loads. */
+const worker = `
+import Module from 'node:module'
+const core = { registerFunction: () => ({ dispose() {} }), registerHook: () => ({ dispose() {} }), setProgrammingModel() {}, log() {} }
+const load = Module._load
+Module._load = function (name, ...rest) { return name === '@azure/functions-core' ? core : load.call(this, name, ...rest) }
+const before = performance.now()
+await import(process.argv[2])
+process.stdout.write(JSON.stringify({ ms: performance.now() - before, mb: process.memoryUsage().rss / 1048576 }))
+process.exit(0)
+`
+
+const environment = {
+  COSMOS_ENDPOINT: 'http://127.0.0.1:1',
+  SERVICE_BUS_CONNECTION_STRING: 'Endpoint=sb://127.0.0.1:1',
+  KEY_VAULT_NAME: 'none',
+  WEBHOOK_SECRET: 'none',
+  SIGNALR_CONNECTION_STRING: 'Endpoint=http://127.0.0.1:1;AccessKey=x',
+  AUTH_ISSUERS: 'http://127.0.0.1:1',
+}
+
+/** What every cold start pays before the first call: the deployed bundle, and the sources for comparison. */
+export const moduleLoad: Bench = {
+  name: 'module-load',
+  summary: 'loading the deployed bundle in fresh processes',
+  run: async (progress) => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'syncline-bench-'))
+    await using cleanup = new AsyncDisposableStack()
+    cleanup.defer(() => rm(folder, { recursive: true, force: true }))
+    const root = path.join(import.meta.dirname, '../..')
+    await run(process.execPath, [
+      path.join(root, 'infra/build.ts'),
+      '--out',
+      path.join(folder, 'dist'),
+    ])
+    await writeFile(path.join(folder, 'worker.mjs'), worker)
+    await writeFile(path.join(folder, 'empty.mjs'), '')
+    const entries = {
+      floor: 'empty.mjs',
+      bundle: 'dist/main.mjs',
+      sources: path.join(root, 'src/main.ts'),
+    }
+    const took: Record<keyof typeof entries, { ms: number; mb: number }[]> = {
+      floor: [],
+      bundle: [],
+      sources: [],
+    }
+    for (let index = 0; index < RUNS; index += 1) {
+      progress(`round ${index + 1} of ${RUNS}`)
+      for (const [name, entry] of Object.entries(entries)) {
+        const { stdout } = await run(
+          process.execPath,
+          [path.join(folder, 'worker.mjs'), path.resolve(folder, entry)],
+          { env: { ...process.env, ...environment } },
+        )
+        took[name as keyof typeof entries].push(JSON.parse(stdout) as { ms: number; mb: number }) // printed above
+      }
+    }
+    const figure = (name: keyof typeof entries) => [
+      summarize(
+        { name: `module_load_${name}`, unit: 'ms' },
+        took[name].map(({ ms }) => ms),
+      ),
+      summarize(
+        { name: `module_load_${name}_memory`, unit: 'MB' },
+        took[name].map(({ mb }) => mb),
+      ),
+    ]
+    return [...figure('bundle'), ...figure('sources'), ...figure('floor')]
+  },
+}
