@@ -151,11 +151,11 @@ local stored = redis.call('GET', KEYS[1])
 local learned = stored and split(stored) or { 0, 1, 0, 0, 0, 0 }
 local function given(index) return tonumber(ARGV[index]) end
 local factor = math.min(1, learned[2] + math.max(0, now - learned[3]) / ${l.RECOVERY_MS})
-learned[1] = math.max(learned[1], given(3) or 0)
-if ARGV[2] == '1' and now >= learned[3] + ${l.EPISODE_MS} then
-  learned[2] = math.max(${l.FLOOR}, factor * ${l.CUT})
-  learned[3] = math.max(now, learned[1])
-end
+local cut = ARGV[2] == '1' and now >= learned[3]
+if cut then learned[2] = math.max(${l.FLOOR}, factor * ${l.CUT}) end
+local unnamed = cut and now + ${l.PAUSE_MS} / learned[2] ^ 2 or 0
+learned[1] = math.max(learned[1], given(3) or unnamed)
+if cut then learned[3] = math.max(now + ${l.EPISODE_MS}, learned[1]) end
 learned[4], learned[5] = given(4) or learned[4], given(5) or learned[5]
 learned[6] = given(7) or learned[6]
 local parts = {}

@@ -6,7 +6,7 @@ import type { VendorProblem } from './connector.ts'
 export interface OutcomeRule {
   readonly from: number
   readonly to?: number
-  readonly outcome: 'ok' | 'retry' | 'reauthorise' | 'refused'
+  readonly outcome: 'ok' | 'retry' | 'limited' | 'reauthorise' | 'refused'
   readonly reason: string
 }
 
@@ -22,7 +22,7 @@ export const commonRules: readonly OutcomeRule[] = [
   { from: 401, outcome: 'reauthorise', reason: 'it does not accept the credential' },
   { from: 408, outcome: 'retry', reason: 'it timed out' },
   { from: 425, outcome: 'retry', reason: 'it asks to come later' },
-  { from: 429, outcome: 'retry', reason: 'too many requests' },
+  { from: 429, outcome: 'limited', reason: 'too many requests' },
   { from: 400, to: 499, outcome: 'refused', reason: 'it refuses the request' },
   { from: 500, to: 599, outcome: 'retry', reason: 'it has a fault of its own' },
 ]
@@ -48,5 +48,10 @@ export function problemOf(
   if (rule?.outcome === 'reauthorise') return { kind: 'refused', code: 'reauth_required', reason }
   if (rule?.outcome === 'refused') return { kind: 'refused', code: 'vendor_failed', reason }
   const afterMs = retryAfterMs(answer.headers.get('retry-after'), now)
-  return afterMs === undefined ? { kind: 'retry', reason } : { kind: 'retry', reason, afterMs }
+  return {
+    kind: 'retry',
+    reason,
+    ...(afterMs === undefined ? {} : { afterMs }),
+    ...(rule?.outcome === 'limited' ? { limited: true } : {}),
+  }
 }

@@ -37,9 +37,11 @@ const FLOOR = 0.05
 const RECOVERY_MS = 10 * 60_000
 /** Calls under way together are refused together: that is one refusal. */
 const EPISODE_MS = 2_000
+/** A refusal that names no time is waited out for so long over the square of the share in force: 4 s, 16 s, 64 s, … */
+const PAUSE_MS = 1_000
 
 /** The numbers above, for interpreters elsewhere. */
-export const learning = { CUT, FLOOR, RECOVERY_MS, EPISODE_MS } as const
+export const learning = { CUT, FLOOR, RECOVERY_MS, EPISODE_MS, PAUSE_MS } as const
 
 /** The share of the configured rate that may be used now: it grows back evenly, and not before a pause is over. */
 export function factorAt({ factor, factorAt: since }: Learned, nowMs: number): number {
@@ -54,12 +56,14 @@ export function pacedBy(learned: Learned, intervalMs: number, nowMs: number): nu
 
 /** What is known after one more answer. A pause is never shortened: of two instances' words the longer one stands. */
 export function learn(learned: Learned, lesson: Lesson, nowMs: number): Learned {
-  const pausedUntil = Math.max(learned.pausedUntil, lesson.pausedUntil ?? 0)
-  const cut = lesson.refused && nowMs >= learned.factorAt + EPISODE_MS
+  const cut = lesson.refused && nowMs >= learned.factorAt
+  const factor = cut ? Math.max(FLOOR, factorAt(learned, nowMs) * CUT) : learned.factor
+  const unnamed = cut ? nowMs + PAUSE_MS / factor ** 2 : 0
+  const pausedUntil = Math.max(learned.pausedUntil, lesson.pausedUntil ?? unnamed)
   return {
     pausedUntil,
-    factor: cut ? Math.max(FLOOR, factorAt(learned, nowMs) * CUT) : learned.factor,
-    factorAt: cut ? Math.max(nowMs, pausedUntil) : learned.factorAt,
+    factor,
+    factorAt: cut ? Math.max(nowMs + EPISODE_MS, pausedUntil) : learned.factorAt,
     paceMs: lesson.pace?.intervalMs ?? learned.paceMs,
     paceUntil: lesson.pace?.until ?? learned.paceUntil,
     dayLimit: lesson.day?.limit ?? learned.dayLimit,

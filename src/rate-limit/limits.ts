@@ -120,11 +120,11 @@ export function takeOutgoing(call: OutgoingCall, overrides: LimitOverrides, shar
           shared: false,
           learns: limits.quotaOf === 'connection',
         },
-        Math.min(limits.connection, own?.connection ?? limits.connection),
+        given(own?.connection) ?? limits.connection,
       ),
       {
         ...budgetGate(tenantId, connectionId),
-        limit: Math.max(1, Math.min(limits.day, own?.day ?? limits.day) * share.part),
+        limit: Math.max(1, (given(own?.day) ?? limits.day) * share.part),
         part: lanes[lane].day,
       },
     ],
@@ -151,6 +151,11 @@ function limitsOf(integrationId: string, { integrations }: LimitOverrides): Inte
     : otherwise
   const given = Object.hasOwn(integrations, integrationId) ? integrations[integrationId] : {}
   return { ...known, ...withoutHoles(given ?? {}) }
+}
+
+/** A document may hold anything. */
+function given(limit: number | undefined): number | undefined {
+  return typeof limit === 'number' && limit >= 1 ? limit : undefined
 }
 
 function withoutHoles(

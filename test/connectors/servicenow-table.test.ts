@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { vendorClient, type Authorization } from '../../src/connectors/client.ts'
 import type { VendorPageRequest } from '../../src/connectors/connector.ts'
-import { retryAfterMs } from '../../src/connectors/outcome.ts'
 import { queryFor, tableStream } from '../../src/connectors/servicenow/table.ts'
+import { retryAfterMs } from '../../src/core/retry-after.ts'
 import { startServiceNow } from '../../infra/local/vendors/servicenow.ts'
 
 const now = new Date('2026-03-01T10:00:00Z')
@@ -17,6 +17,7 @@ function clientOf(answers: Response[]) {
   const client = vendorClient({
     origin: 'https://acme.service-now.com',
     now: () => now,
+    quota: { admit: async () => undefined, learnFrom: async () => {} },
     authorize: async (before) => {
       refused.push(before)
       return { kind: 'authorized', headers: { authorization: `Bearer ${refused.length}` } }
@@ -163,6 +164,7 @@ test('every row of an instance is read once, whatever the page size, with rows h
   const client = vendorClient({
     origin: twin.settings['SERVICENOW_URL'] ?? '',
     now: () => now,
+    quota: { admit: async () => undefined, learnFrom: async () => {} },
     fetch,
     authorize: async () => ({
       kind: 'authorized',

@@ -27,11 +27,15 @@ export async function startRedisServer(port?: number): Promise<RedisServer> {
   const folder = mkdtempSync(path.join(tmpdir(), 'syncline-redis-'))
   const child = spawn(
     'redis-server',
-    [
-      ...['--bind', '127.0.0.1', '--port', String(chosen), '--dir', folder],
-      ...['--save', '', '--appendonly', 'no', '--cluster-enabled', 'yes'],
-      ...['--cluster-port', String(await freePort())],
-    ],
+    Object.entries({
+      '--bind': '127.0.0.1',
+      '--port': String(chosen),
+      '--cluster-port': String(await freePort()),
+      '--cluster-enabled': 'yes',
+      '--dir': folder,
+      '--save': '',
+      '--appendonly': 'no',
+    }).flat(),
     { stdio: ['ignore', 'pipe', 'inherit'] },
   )
   const ended = once(child, 'close')

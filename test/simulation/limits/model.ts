@@ -1,6 +1,6 @@
-import { silentLog } from '../../../src/core/log.ts'
+import type { Take } from '../../../src/rate-limit/bucket.ts'
 import { limiter } from '../../../src/rate-limit/limiter.ts'
-import type { Lane, OutgoingCall } from '../../../src/rate-limit/limits.ts'
+import type { Lane, LimitOverrides, OutgoingCall } from '../../../src/rate-limit/limits.ts'
 import { localLimits } from '../../../src/rate-limit/local.ts'
 import { provider, type Quota } from './provider.ts'
 import { randomFrom, Timeline } from './timeline.ts'
@@ -44,6 +44,7 @@ export interface ModelReport {
   readonly tenants: ReadonlyMap<string, TenantReport>
 }
 
+const silentLog = { info() {}, warn() {}, error() {}, metric() {} }
 const MINUTE_MS = 60_000
 const START = Date.parse('2026-03-01T10:00:00.000Z')
 /** Not counted: everybody begins at once. */
@@ -62,7 +63,13 @@ export async function runModel(options: ModelOptions): Promise<ModelReport> {
   const count = { questions: 0, messages: 0, calls: 0, refused: 0, accepted: 0 }
   const tenants = new Map<string, TenantReport>()
   const ports = {
-    shared: { ...store, take: (take: Parameters<typeof store.take>[0]) => ((count.questions += 1), store.take(take)) },
+    shared: {
+      ...store,
+      take: (take: Take) => {
+        count.questions += 1
+        return store.take(take)
+      },
+    },
     overrides: overridesFor(perMinute),
     partAlone: 0.1,
     clock: () => new Date(time.nowMs),
@@ -115,7 +122,9 @@ export async function runModel(options: ModelOptions): Promise<ModelReport> {
     for (let job = 0; job < (load.jobs ?? 1); job += 1) void work(load, () => callFrom(load))
   }
   await time.runUntil(endMs)
-  const greedy = loads.filter(({ everyMs, untilMinute }) => everyMs === undefined && untilMinute === undefined)
+  const greedy = loads.filter(
+    ({ everyMs, untilMinute }) => everyMs === undefined && untilMinute === undefined,
+  )
   return {
     calls: count.calls,
     refused: count.refused,
@@ -137,10 +146,11 @@ function callFrom({ tenant, lane }: Load): OutgoingCall {
   }
 }
 
-function overridesFor(perMinute: number) {
+function overridesFor(perMinute: number): LimitOverrides {
   const operations = { fetch: perMinute, update: perMinute, create: perMinute }
-  const limits = { integration: perMinute, operations, connection: perMinute, quotaOf: 'integration' }
-  return { tenant: 1_000_000, integrations: { provider: { ...limits, day: 100_000_000 } } } as const
+  const shared = { integration: perMinute, operations, quotaOf: 'integration' } as const
+  const own = { connection: perMinute, day: 100_000_000 }
+  return { tenant: 1_000_000, integrations: { provider: { ...shared, ...own } } }
 }
 
 /** 1 when all have the same, 1/n when one has everything (Jain, Chiu and Hawe 1984). */

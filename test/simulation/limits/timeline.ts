@@ -46,7 +46,7 @@ export class Timeline {
   #push(event: Event): void {
     const heap = this.#heap
     heap.push(event)
-    for (let child = heap.length - 1; child > 0; ) {
+    for (let child = heap.length - 1; child > 0;) {
       const parent = (child - 1) >> 1
       if (!this.#isEarlier(child, parent)) return
       this.#swap(child, parent)
@@ -58,7 +58,7 @@ export class Timeline {
     const last = this.#heap.pop()
     if (this.#heap.length === 0 || !last) return
     this.#heap[0] = last
-    for (let parent = 0; ; ) {
+    for (let parent = 0; ;) {
       const [left, right] = [parent * 2 + 1, parent * 2 + 2]
       const least = this.#isEarlier(right, left) ? right : left
       if (!this.#isEarlier(least, parent)) return

@@ -1,0 +1,64 @@
+import { vendorClient } from './connectors/client.ts'
+import { connectors } from './connectors/index.ts'
+import { instanceOrigin, type Connection } from './core/connection.ts'
+import type { Clock } from './core/time.ts'
+import type { CredentialAccess } from './credentials/access.ts'
+import type { Limiter } from './rate-limit/limiter.ts'
+import { laneOf, quotaOf } from './rate-limit/quota.ts'
+import type { Refusal, Source } from './sync/ports.ts'
+import type { Task } from './sync/task.ts'
+
+export interface SourceParts {
+  readonly task: Task
+  readonly connection: Connection | undefined
+  readonly access: CredentialAccess
+  readonly limits: Limiter
+  readonly fetch: typeof globalThis.fetch
+  readonly clock: Clock
+}
+
+/** A task's stream: the vendor's code, the connection's own host and its credential. */
+export function sourceOf({ task, connection, ...parts }: SourceParts): Source | Refusal {
+  const { access, limits, fetch, clock } = parts
+  if (!connection)
+    return refusal('connection_not_found', `there is no connection ${task.connectionId}`)
+  const { tenantId, credentialId, integrationId } = connection
+  const connector = connectors[integrationId]
+  if (!connector) return refusal('unknown_vendor', `no connector is called ${integrationId}`)
+  const stream = connector.streams[task.entityType]
+  if (!stream)
+    return refusal('unknown_vendor', `${integrationId} has no stream of ${task.entityType}`)
+  const origin = instanceOrigin(connection)
+  if (!origin)
+    return refusal('connection_not_found', 'the address of its instance is not an https URL')
+  const client = vendorClient({
+    origin,
+    fetch,
+    now: clock,
+    quota: quotaOf(limits, {
+      integrationId,
+      tenantId,
+      connectionId: connection.id,
+      lane: laneOf(task),
+      limits: connection.limits,
+    }),
+    authorize: (refused) =>
+      access.getCredential({
+        tenantId,
+        credentialId,
+        integrationId,
+        tokenUrl: `${origin}${connector.tokenPath}`,
+        ...(refused?.kind === 'authorized' ? { refused: refused.headers } : {}),
+      }),
+  })
+  return {
+    kind: 'source',
+    mapping: stream.mapping,
+    overlapMs: stream.overlapMs,
+    fetchPage: (request, signal) => stream.fetchPage(client, request, signal),
+  }
+}
+
+function refusal(code: Refusal['code'], reason: string): Refusal {
+  return { kind: 'refused', code, reason }
+}
