@@ -14,7 +14,7 @@ if not now then
   local time = redis.call('TIME')
   now = time[1] * 1000 + time[2] / 1000
 end
-local function number(value) return string.format('%.6f', value) end
+local function number(value) return string.format('%.17g', value) end
 local function expiry(ms) return string.format('%.0f', math.max(0, ms) + 1000) end
 local function split(text)
   local parts = {}

@@ -354,7 +354,7 @@ describe.skipIf(!hasRedis)('limits in Redis and in the process', () => {
         }
         expect(Math.max(...distances)).toBeLessThan(0.01)
       }),
-      { numRuns: 60 },
+      { numRuns: 100 },
     )
   })
 })
