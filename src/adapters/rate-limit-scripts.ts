@@ -70,7 +70,7 @@ if stored[4] then
   local repaid = shareInterval == 0 and share[1] or math.max(0, now - share[2]) / shareInterval
   ahead = math.max(0, share[1] - repaid)
 end
-local within = ahead + cost <= ${s.CREDIT + s.TINY} or others == 0
+local within = ahead + cost <= ${s.CREDIT + s.TINY_CALLS} or others == 0
 if not within then patience = 0 end
 
 local pause = math.max(0, learned[1] - now)
@@ -88,7 +88,8 @@ for gate = 1, #KEYS - 5 do
     local shared = ARGV[at + 3] == '1' or ARGV[at + 3] == '3'
     local allowance = math.max(cost, (shared and not within) and second * ${s.OVER_SHARE_PART} or second)
     local due = math.max(tonumber(stored[5 + gate]) or 0, now) + cost * intervals[gate]
-    local ms = math.max(0, due - allowance * intervals[gate] - now)
+    local ms = due - allowance * intervals[gate] - now
+    if ms < ${s.TINY_MS} then ms = 0 end
     delay = math.max(delay, ms)
     if ms > patience then wait(ms, intervals[gate] * cost, gate, shared) end
     after[gate], lives[gate] = number(due), due - now
@@ -106,8 +107,8 @@ for gate = 1, #KEYS - 5 do
   end
 end
 
-local overShare = not within and ahead + cost > ${s.LEAD + s.TINY}
-if not overShare and not refused and delay <= patience + ${s.TINY} then
+local overShare = not within and ahead + cost > ${s.LEAD + s.TINY_CALLS}
+if not overShare and not refused and delay <= patience + ${s.TINY_MS} then
   for gate = 1, #KEYS - 5 do
     redis.call('SET', KEYS[5 + gate], after[gate], 'PX', expiry(lives[gate]))
   end

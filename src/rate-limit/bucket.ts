@@ -114,8 +114,9 @@ const MAX_WAIT_MS = 15 * 60_000
 const MAX_SHARE_WAIT_MS = 30_000
 /** Who does not come back so long after the wait has lost interest. */
 const GRACE_MS = 2_000
-/** Times come as floating point numbers: a millionth of a call is nothing. */
-const TINY = 1e-6
+/** Instants are floating point numbers with steps of a quarter of a microsecond: less than these is nothing. */
+const TINY_CALLS = 1e-6
+const TINY_MS = 0.01
 
 /** The numbers above, for interpreters elsewhere. */
 export const sharing = {
@@ -126,7 +127,8 @@ export const sharing = {
   MAX_WAIT_MS,
   MAX_SHARE_WAIT_MS,
   GRACE_MS,
-  TINY,
+  TINY_CALLS,
+  TINY_MS,
 } as const
 
 interface Wait {
@@ -145,7 +147,7 @@ interface Wait {
 export function decide(take: Take, view: View, nowMs: number): Change {
   const intervals = take.gates.map((gate) => intervalOf(gate, view.learned, nowMs))
   const share = shareOf(take, { view, intervals, nowMs })
-  const within = share.ahead + take.cost <= CREDIT + TINY || view.others === 0
+  const within = share.ahead + take.cost <= CREDIT + TINY_CALLS || view.others === 0
   const patienceMs = within ? take.patienceMs : 0
   const steps = take.gates.map((gate, index) =>
     gate.kind === 'pace'
@@ -154,8 +156,8 @@ export function decide(take: Take, view: View, nowMs: number): Change {
   )
   const pauseMs = Math.max(0, view.learned.pausedUntil - nowMs)
   const delayMs = Math.max(pauseMs, ...steps.map(({ wait }) => wait.ms))
-  const overShare = !within && share.ahead + take.cost > LEAD + TINY
-  if (!overShare && delayMs <= patienceMs + TINY && steps.every(({ hard }) => !hard)) {
+  const overShare = !within && share.ahead + take.cost > LEAD + TINY_CALLS
+  if (!overShare && delayMs <= patienceMs + TINY_MS && steps.every(({ hard }) => !hard)) {
     return {
       verdict: { kind: 'allowed', delayMs },
       states: steps.map(({ state }) => state),
@@ -220,7 +222,8 @@ function pass(passing: Passing, [due]: GateState = freshGate): Step {
   const part = gate.shared && !within ? OVER_SHARE_PART : 1
   const allowance = Math.max(take.cost, gate.allowance * part)
   const next = Math.max(due, nowMs) + take.cost * intervalMs
-  const ms = Math.max(0, next - allowance * intervalMs - nowMs)
+  const early = next - allowance * intervalMs - nowMs
+  const ms = early < TINY_MS ? 0 : early
   return {
     wait: { level: gate.level, ms, spacingMs: intervalMs * take.cost, shared: gate.shared },
     hard: false,
