@@ -63,14 +63,18 @@ for gate = 1, #KEYS - 5 do
   end
 end
 
-local shareInterval = others == 0 and tightest or tightest * (others + 1) / ${s.OVERSUBSCRIPTION}
-local ahead = 0
-if stored[4] then
+local shareInterval = tightest * (others + 1) / ${s.OVERSUBSCRIPTION}
+local lightInterval = math.max(shareInterval, tightest / ${s.LIGHT_PART})
+local ahead, recent = 0, 0
+if stored[4] and tightest > 0 then
   local share = split(stored[4])
-  local repaid = shareInterval == 0 and share[1] or math.max(0, now - share[2]) / shareInterval
-  ahead = math.max(0, share[1] - repaid)
+  local passed = math.max(0, now - share[3])
+  ahead = math.max(0, share[1] - passed / shareInterval)
+  recent = math.max(0, share[2] - passed / lightInterval)
 end
-local within = ahead + cost <= ${s.CREDIT + s.TINY_CALLS} or others == 0
+ahead, recent = ahead + cost, recent + cost
+local within = recent <= ${s.CREDIT + s.TINY_CALLS}
+local contested = not within and others > 0
 if not within then patience = 0 end
 
 local pause = math.max(0, learned[1] - now)
@@ -91,7 +95,7 @@ for gate = 1, #KEYS - 5 do
     local ms = due - allowance * intervals[gate] - now
     if ms < ${s.TINY_MS} then ms = 0 end
     delay = math.max(delay, ms)
-    if ms > patience then wait(ms, intervals[gate] * cost, gate, shared) end
+    if ms > patience then wait(ms, intervals[gate] * cost / ${s.OVERSUBSCRIPTION}, gate, shared) end
     after[gate], lives[gate] = number(due), due - now
   else
     local period = tonumber(ARGV[at + 3])
@@ -107,33 +111,36 @@ for gate = 1, #KEYS - 5 do
   end
 end
 
-local overShare = not within and ahead + cost > ${s.LEAD + s.TINY_CALLS}
+local overShare = contested and ahead > ${s.LEAD + s.TINY_CALLS}
 if not overShare and not refused and delay <= patience + ${s.TINY_MS} then
   for gate = 1, #KEYS - 5 do
     redis.call('SET', KEYS[5 + gate], after[gate], 'PX', expiry(lives[gate]))
   end
   if tenant ~= '' then
-    local held = ahead + cost
-    if others == 0 then held = math.min(${s.CREDIT}, held) end
-    redis.call('SET', KEYS[4], number(held) .. ' ' .. number(now), 'PX', expiry(held * shareInterval))
+    if others == 0 then ahead = math.min(${s.CREDIT}, ahead) end
+    recent = math.min(${s.LEAD}, recent)
+    local lives = math.max(ahead * shareInterval, recent * lightInterval)
+    local share = number(ahead) .. ' ' .. number(recent) .. ' ' .. number(now)
+    redis.call('SET', KEYS[4], share, 'PX', expiry(lives))
     if contends then redis.call('ZADD', KEYS[5], number(now + ${s.GRACE_MS}), tenant) end
   end
   return math.ceil(delay * 1000)
 end
 
 if pause > patience then wait(pause, learner and intervals[learner] or 0, 0, false) end
-if not within and (overShare or sharedWaits) then
-  local due = (ahead + cost - ${s.CREDIT}) * shareInterval
-  wait(math.min(${s.MAX_SHARE_WAIT_MS}, due), shareInterval, -1, false)
+local due = (ahead - ${s.CREDIT}) * shareInterval
+if contested and due > 0 and (overShare or sharedWaits) then
+  wait(math.min(${s.MAX_SHARE_WAIT_MS}, due), tightest * math.max(1, others) / ${s.OVERSUBSCRIPTION}, -1, false)
 end
+local amongAll = levelShared and within
 local place = longest
 if queues then
-  local behind = tonumber(stored[levelShared and 3 or 2]) or 0
+  local behind = tonumber(stored[amongAll and 3 or 2]) or 0
   place = math.max(longest, behind - now)
 end
 local ms = math.min(${s.MAX_WAIT_MS}, place)
 if queues then
-  local key = KEYS[levelShared and 3 or 2]
+  local key = KEYS[amongAll and 3 or 2]
   redis.call('SET', key, number(now + ms + spacing), 'PX', expiry(ms + spacing))
 end
 if tenant ~= '' and (levelShared or level == -1) then

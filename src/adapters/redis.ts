@@ -17,6 +17,8 @@ declare module 'ioredis' {
 export interface RedisLimitsOptions {
   readonly url: string
   readonly numbers: LimitNumbers
+  /** How long a call waits for the server at most. Default 50 ms. */
+  readonly patienceMs?: number
   /** Milliseconds since the epoch, for tests; the server's own time without it. */
   readonly now?: () => number
 }
@@ -32,14 +34,15 @@ const CONNECT_TIMEOUT_MS = 2_000
 const RECONNECT_MS = 1_000
 
 /** Limits shared by all instances: one script call a decision, loaded again by ioredis when the server has lost it. */
-export function openRedisLimits({ url, numbers, now }: RedisLimitsOptions): RedisLimits {
+export function openRedisLimits(options: RedisLimitsOptions): RedisLimits {
+  const { url, numbers, patienceMs = PATIENCE_MS, now } = options
   const client = new Redis(url, {
     lazyConnect: true,
     // A call that meets no connection fails at once instead of waiting for one.
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
-    commandTimeout: PATIENCE_MS,
+    commandTimeout: patienceMs,
     connectTimeout: CONNECT_TIMEOUT_MS,
     retryStrategy: () => RECONNECT_MS,
   })
@@ -48,7 +51,7 @@ export function openRedisLimits({ url, numbers, now }: RedisLimitsOptions): Redi
   client.defineCommand('takeLimits', { lua: takeScript(numbers) })
   client.defineCommand('learnLimits', { lua: learnScript(numbers) })
   const stamp = () => now?.() ?? ''
-  const ready = connection(client)
+  const ready = connection(client, patienceMs)
   return {
     take: (take) =>
       guard(async () => {
@@ -73,11 +76,11 @@ export function openRedisLimits({ url, numbers, now }: RedisLimitsOptions): Redi
 }
 
 /** Connects at the first call, which waits no longer than any other. */
-function connection(client: Redis): () => Promise<void> {
+function connection(client: Redis, patienceMs: number): () => Promise<void> {
   return async () => {
     if (client.status === 'ready') return
     if (client.status === 'wait') client.connect().catch(() => {})
-    await within(PATIENCE_MS, (done) => {
+    await within(patienceMs, (done) => {
       client.once('ready', done)
       return () => client.off('ready', done)
     })

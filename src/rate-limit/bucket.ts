@@ -56,13 +56,20 @@ export interface Take {
 export type GateState = readonly [number, number]
 export const freshGate: GateState = [0, 0]
 
+/** What a tenant had of the shared gates, in calls that are forgotten with time, as of `at`. */
+export interface Share {
+  /** Forgotten at the rate of its share among those who wait. */
+  readonly ahead: number
+  /** Forgotten at the rate that everybody may have before others wait for it. */
+  readonly recent: number
+  readonly at: number
+}
+
 /** Everything that a decision depends on. */
 export interface View {
   readonly states: readonly GateState[]
   readonly learned: Learned
-  /** Calls ahead of the share, and since when that stands. */
-  readonly ahead: number
-  readonly aheadAt: number
+  readonly share: Share
   /** Other tenants that wait for the shared gates. */
   readonly others: number
   /** Whether this tenant is among those who wait. */
@@ -75,8 +82,7 @@ export interface View {
 export const freshView = (gates: number): View => ({
   states: Array.from({ length: gates }, () => freshGate),
   learned: nothingLearned,
-  ahead: 0,
-  aheadAt: 0,
+  share: { ahead: 0, recent: 0, at: 0 },
   others: 0,
   contends: false,
   queue: 0,
@@ -93,7 +99,7 @@ export interface Change {
   readonly verdict: Verdict
   /** New states where the call was allowed. */
   readonly states?: readonly GateState[]
-  readonly ahead?: number
+  readonly share?: Share
   readonly queue?: number
   readonly sharedQueue?: number
   /** Until when the tenant counts as one who waits. */
@@ -101,11 +107,13 @@ export interface Change {
 }
 
 /**
- * A tenant under its share may be so many calls ahead, and beyond it two more where a shared gate has room to spare.
+ * A tenant within its share may be so many calls ahead, and beyond it two more where a shared gate has room to spare.
  * Shares are promised a tenth above what there is: else every clash at a gate would be lost for good.
  */
 const CREDIT = 3
 const LEAD = CREDIT + 2
+/** Who uses less than this part of a shared gate goes first, whether anybody waits or not. */
+const LIGHT_PART = 1 / 10
 const OVERSUBSCRIPTION = 1.1
 /** What a call over its share may use of a shared gate's allowance. */
 const OVER_SHARE_PART = 0.5
@@ -122,6 +130,7 @@ const TINY_MS = 0.01
 export const sharing = {
   CREDIT,
   LEAD,
+  LIGHT_PART,
   OVERSUBSCRIPTION,
   OVER_SHARE_PART,
   MAX_WAIT_MS,
@@ -147,8 +156,11 @@ interface Wait {
 export function decide(take: Take, view: View, nowMs: number): Change {
   const intervals = take.gates.map((gate) => intervalOf(gate, view.learned, nowMs))
   const share = shareOf(take, { view, intervals, nowMs })
-  const within = share.ahead + take.cost <= CREDIT + TINY_CALLS || view.others === 0
+  const ahead = share.ahead + take.cost
+  const recent = share.recent + take.cost
+  const within = recent <= CREDIT + TINY_CALLS
   const patienceMs = within ? take.patienceMs : 0
+  const contested = !within && view.others > 0
   const steps = take.gates.map((gate, index) =>
     gate.kind === 'pace'
       ? pass({ gate, take, within, intervalMs: intervals[index] ?? 0, nowMs }, view.states[index])
@@ -156,13 +168,17 @@ export function decide(take: Take, view: View, nowMs: number): Change {
   )
   const pauseMs = Math.max(0, view.learned.pausedUntil - nowMs)
   const delayMs = Math.max(pauseMs, ...steps.map(({ wait }) => wait.ms))
-  const overShare = !within && share.ahead + take.cost > LEAD + TINY_CALLS
+  const overShare = contested && ahead > LEAD + TINY_CALLS
   if (!overShare && delayMs <= patienceMs + TINY_MS && steps.every(({ hard }) => !hard)) {
     return {
       verdict: { kind: 'allowed', delayMs },
       states: steps.map(({ state }) => state),
-      ahead:
-        view.others === 0 ? Math.min(CREDIT, share.ahead + take.cost) : share.ahead + take.cost,
+      // What nobody else wanted is not held against it for long.
+      share: {
+        ahead: view.others === 0 ? Math.min(CREDIT, ahead) : ahead,
+        recent: Math.min(LEAD, recent),
+        at: nowMs,
+      },
       ...(view.contends ? { contendsUntil: nowMs + GRACE_MS } : {}),
     }
   }
@@ -170,12 +186,12 @@ export function decide(take: Take, view: View, nowMs: number): Change {
     .filter(({ wait, hard }) => hard || wait.ms > patienceMs)
     .map(({ wait }) => wait)
   if (pauseMs > patienceMs) waits.push(pauseWait(take, intervals, pauseMs))
-  if (!within && (overShare || waits.some(({ shared }) => shared))) {
-    const dueMs = (share.ahead + take.cost - CREDIT) * share.intervalMs
+  const dueMs = (ahead - CREDIT) * share.intervalMs
+  if (contested && dueMs > 0 && (overShare || waits.some(({ shared }) => shared))) {
     const ms = Math.min(MAX_SHARE_WAIT_MS, dueMs)
-    waits.push({ level: 'share', ms, spacingMs: share.intervalMs, shared: false })
+    waits.push({ level: 'share', ms, spacingMs: share.spacingMs, shared: false })
   }
-  return refuse(take, view, { waits, nowMs })
+  return refuse(take, view, { waits, within, nowMs })
 }
 
 function intervalOf(gate: Gate, learned: Learned, nowMs: number): number {
@@ -196,10 +212,17 @@ function shareOf({ gates }: Take, { view, intervals, nowMs }: Sharing) {
       gate.kind === 'pace' && gate.shared ? (intervals[index] ?? 0) : 0,
     ),
   )
-  const intervalMs =
-    view.others === 0 ? tightest : (tightest * (view.others + 1)) / OVERSUBSCRIPTION
-  const repaid = intervalMs === 0 ? view.ahead : Math.max(0, nowMs - view.aheadAt) / intervalMs
-  return { intervalMs, ahead: Math.max(0, view.ahead - repaid) }
+  const { ahead, recent, at } = view.share
+  const passedMs = Math.max(0, nowMs - at)
+  const intervalMs = (tightest * (view.others + 1)) / OVERSUBSCRIPTION
+  const lightMs = Math.max(intervalMs, tightest / LIGHT_PART)
+  return {
+    intervalMs,
+    // What the others leave out is for those who come: rather one question too many than a call too few.
+    spacingMs: (tightest * Math.max(1, view.others)) / OVERSUBSCRIPTION,
+    ahead: tightest === 0 ? 0 : Math.max(0, ahead - passedMs / intervalMs),
+    recent: tightest === 0 ? 0 : Math.max(0, recent - passedMs / lightMs),
+  }
 }
 
 interface Step {
@@ -225,7 +248,12 @@ function pass(passing: Passing, [due]: GateState = freshGate): Step {
   const early = next - allowance * intervalMs - nowMs
   const ms = early < TINY_MS ? 0 : early
   return {
-    wait: { level: gate.level, ms, spacingMs: intervalMs * take.cost, shared: gate.shared },
+    wait: {
+      level: gate.level,
+      ms,
+      spacingMs: (intervalMs * take.cost) / OVERSUBSCRIPTION,
+      shared: gate.shared,
+    },
     hard: false,
     state: [next, 0],
   }
@@ -262,21 +290,24 @@ function pauseWait({ gates }: Take, intervals: readonly number[], ms: number): W
 
 interface Refusal {
   readonly waits: readonly Wait[]
+  readonly within: boolean
   readonly nowMs: number
 }
 
 /** Gives the caller a place behind those who were sent away before, so that they do not all come back at once. */
-function refuse(take: Take, view: View, { waits, nowMs }: Refusal): Change {
+function refuse(take: Take, view: View, { waits, within, nowMs }: Refusal): Change {
   const tightest = waits.reduce((most, one) => (one.ms > most.ms ? one : most))
   const contended = tightest.shared || tightest.level === 'share'
-  const behind = tightest.shared ? view.sharedQueue : view.queue
+  // Whoever is within its share does not stand behind the many calls of one who is not.
+  const amongAll = tightest.shared && within
+  const behind = amongAll ? view.sharedQueue : view.queue
   const place = take.queues ? Math.max(tightest.ms, behind - nowMs) : tightest.ms
   const waitMs = Math.min(MAX_WAIT_MS, place)
   const verdict = { kind: 'wait', waitMs, level: tightest.level } as const
   const queued = nowMs + waitMs + tightest.spacingMs
   return {
     verdict,
-    ...(take.queues ? (tightest.shared ? { sharedQueue: queued } : { queue: queued }) : {}),
+    ...(take.queues ? (amongAll ? { sharedQueue: queued } : { queue: queued }) : {}),
     ...(contended ? { contendsUntil: nowMs + waitMs + GRACE_MS } : {}),
   }
 }

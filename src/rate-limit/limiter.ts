@@ -25,11 +25,11 @@ export type Decision =
 
 export interface Limiter {
   /** Before each call to a vendor. Takes at most a second. */
-  checkRateLimit(call: OutgoingCall): Promise<Decision>
+  readonly checkRateLimit: (call: OutgoingCall) => Promise<Decision>
   /** After each call to a vendor. */
-  learnFrom(call: OutgoingCall, answer: Answer): Promise<void>
+  readonly learnFrom: (call: OutgoingCall, answer: Answer) => Promise<void>
   /** Before anything expensive is done for a call from outside. */
-  admit(call: IncomingCall): Promise<Decision>
+  readonly admit: (call: IncomingCall) => Promise<Decision>
 }
 
 export interface LimiterPorts {

@@ -190,7 +190,7 @@ function budgetGate(tenantId: string, connectionId: string): BudgetGate {
 }
 
 /** Of a limit so much may come at once; the pace is as much slower, so that no minute ever sees more than the limit. */
-const BURST_PART = 0.02
+const BURST_PART = 0.025
 const LEAST_BURST = 4
 
 /** A gate that lets at most `limit` calls through in any minute, whenever it begins. */

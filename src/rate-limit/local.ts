@@ -1,5 +1,13 @@
 import type { Clock } from '../core/time.ts'
-import { decide, freshGate, type GateState, type Take, type TakeKeys, type View } from './bucket.ts'
+import {
+  decide,
+  freshGate,
+  type GateState,
+  type Share,
+  type Take,
+  type TakeKeys,
+  type View,
+} from './bucket.ts'
 import { learn, nothingLearned, type Learned } from './learned.ts'
 import type { LimitStore } from './ports.ts'
 
@@ -10,19 +18,17 @@ const MOST_KEYS = 50_000
 export function localLimits(clock: Clock): LimitStore {
   const gates = recent<GateState>()
   const learned = recent<Learned>()
-  const shares = recent<{ readonly ahead: number; readonly at: number }>()
+  const shares = recent<Share>()
   const queues = recent<number>()
   const contenders = recent<Map<string, number>>()
 
   const viewOf = ({ gates: asked, keys, tenant }: Take, nowMs: number): View => {
     const waiting = forget(contenders.get(keys.contenders), nowMs)
     const contends = waiting?.has(tenant) ?? false
-    const share = shares.get(keys.share)
     return {
       states: asked.map(({ key }) => gates.get(key) ?? freshGate),
       learned: learned.get(keys.learned) ?? nothingLearned,
-      ahead: share?.ahead ?? 0,
-      aheadAt: share?.at ?? nowMs,
+      share: shares.get(keys.share) ?? { ahead: 0, recent: 0, at: nowMs },
       others: tenant === '' ? 0 : (waiting?.size ?? 0) - (contends ? 1 : 0),
       contends,
       queue: queues.get(keys.queue) ?? 0,
@@ -42,10 +48,8 @@ export function localLimits(clock: Clock): LimitStore {
         const state = change.states?.[index]
         if (state) gates.set(key, state)
       }
-      const { ahead, queue, sharedQueue, contendsUntil } = change
-      if (take.tenant !== '' && ahead !== undefined) {
-        shares.set(take.keys.share, { ahead, at: nowMs })
-      }
+      const { share, queue, sharedQueue, contendsUntil } = change
+      if (take.tenant !== '' && share) shares.set(take.keys.share, share)
       if (queue !== undefined) queues.set(take.keys.queue, queue)
       if (sharedQueue !== undefined) queues.set(take.keys.sharedQueue, sharedQueue)
       if (take.tenant !== '' && contendsUntil !== undefined) {

@@ -8,6 +8,8 @@ import type { LimitStore } from '../../src/rate-limit/ports.ts'
 import { hasRedis, startRedisServer, type RedisServer } from '../ports/redis-server.ts'
 
 const numbers = { sharing, learning }
+/** These tests are about decisions, on a machine that may be busy. */
+const patienceMs = 10_000
 const start = Date.parse('2026-03-01T10:00:00.000Z')
 const MINUTE = 60_000
 const DAY = 24 * 60 * MINUTE
@@ -33,7 +35,12 @@ const implementations: Readonly<Record<string, () => Opened>> = {
     return here
   },
   'in Redis': () => {
-    const store = openRedisLimits({ url: server?.url ?? '', numbers, now: () => here.nowMs })
+    const store = openRedisLimits({
+      url: server?.url ?? '',
+      numbers,
+      patienceMs,
+      now: () => here.nowMs,
+    })
     const here: Opened = { nowMs: start, store, [Symbol.dispose]: () => store[Symbol.dispose]() }
     return here
   },
@@ -156,11 +163,9 @@ describe.for(available)('limits kept %s', (name) => {
     const call = take([pace('tenant', 1_000)], { queues: true })
     await allowedOf(here.store, call, 4)
     const waits = [1, 2, 3].map(() => here.store.take(call))
-    expect(await Promise.all(waits)).toMatchObject([
-      { waitMs: 1_000 },
-      { waitMs: 2_000 },
-      { waitMs: 3_000 },
-    ])
+    const told = (await Promise.all(waits)).map((one) => (one.kind === 'wait' ? one.waitMs : 0))
+    // A little closer than the pace: rather one question too many than a call too few.
+    expect(told.map(Math.round)).toEqual([1_000, 1_909, 2_818])
   })
 
   test('let a call that costs more than the burst through when nothing else went before', async () => {
@@ -258,19 +263,41 @@ describe.for(available)('limits kept %s', (name) => {
     const gates = [pace('integration', 200, { shared: true, allowance: 8 })]
     const flood = take(gates, { ...tenant('heavy'), queues: true })
     const light = take(gates, { ...tenant('light'), queues: true })
-    expect(await allowedOf(here.store, flood, 1_000)).toBe(8)
-    here.nowMs += 4 * 200
-    // Nobody else waits: all of it is for whoever asks.
-    await here.store.take(light)
-    expect(await allowedOf(here.store, flood, 1_000)).toBeLessThanOrEqual(3)
-    for (let second = 0; second < 20; second += 1) {
-      here.nowMs += 1_000
-      await allowedOf(here.store, light, 3)
-      await allowedOf(here.store, flood, 50)
+    // Half of the burst is for those who come seldom, even when nobody else is there.
+    expect(await allowedOf(here.store, flood, 1_000)).toBe(4)
+    expect(await allowedOf(here.store, light, 5)).toBe(3)
+    let flooded = 0
+    let atOnce = 0
+    for (let step = 1; step <= 100; step += 1) {
+      here.nowMs += 200
+      flooded += await allowedOf(here.store, flood, 10)
+      if (step % 25 === 0) atOnce += await allowedOf(here.store, light, 1)
     }
-    here.nowMs += 1_000
-    expect(await allowedOf(here.store, flood, 50)).toBeGreaterThan(0)
-    expect(await allowedOf(here.store, light, 1)).toBe(1)
+    // And what nobody else wants is not lost: a hundred calls fit, and the light tenant had four.
+    expect(atOnce).toBe(4)
+    expect(flooded).toBeGreaterThan(85)
+    expect(flooded).toBeLessThanOrEqual(96)
+  })
+
+  test('S54: share what all want about equally, though one asks five times as often', async () => {
+    using here = open()
+    const { pace, take, tenant } = fresh()
+    const gates = [pace('integration', 100, { shared: true, allowance: 6 })]
+    const had = new Map<string, number>()
+    for (let step = 0; step < 1_200; step += 1) {
+      here.nowMs += 50
+      for (const [name, times] of [
+        ['often', 5],
+        ['seldom', 1],
+        ['sometimes', 2],
+      ] as const) {
+        const call = take(gates, { ...tenant(name), queues: true })
+        had.set(name, (had.get(name) ?? 0) + (await allowedOf(here.store, call, times)))
+      }
+    }
+    const counts = [...had.values()]
+    expect(Math.max(...counts) / Math.min(...counts)).toBeLessThan(1.5)
+    expect(counts.reduce((sum, one) => sum + one, 0)).toBeGreaterThan(0.97 * 600)
   })
 })
 

@@ -70,7 +70,8 @@ function command(port: number, ...args: readonly string[]): string {
   return stdout.toString()
 }
 
-async function freePort(): Promise<number> {
+/** A port that nobody listens on. */
+export async function freePort(): Promise<number> {
   const server = createServer()
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

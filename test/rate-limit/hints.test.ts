@@ -291,9 +291,17 @@ describe('what a hint teaches', () => {
 
   test('whatever headers say, waits are finite, not in the past and not beyond a day', () => {
     const names = [
-      ...['retry-after', 'x-ratelimit-limit', 'x-ratelimit-remaining', 'x-ratelimit-reset'],
-      ...['x-ratelimit-rule', 'x-ratelimit-used', 'ratelimit', 'ratelimit-reset'],
-      ...['x-hubspot-ratelimit-interval-milliseconds', 'sforce-limit-info', 'ratelimit-remaining'],
+      'retry-after',
+      'x-ratelimit-limit',
+      'x-ratelimit-remaining',
+      'x-ratelimit-reset',
+      'x-ratelimit-rule',
+      'x-ratelimit-used',
+      'ratelimit',
+      'ratelimit-remaining',
+      'ratelimit-reset',
+      'x-hubspot-ratelimit-interval-milliseconds',
+      'sforce-limit-info',
     ]
     const value = fc.oneof(
       fc.integer().map(String),

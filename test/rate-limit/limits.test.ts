@@ -50,7 +50,7 @@ test.for<[string, Partial<OutgoingCall>, number]>([
 ])('no minute sees more calls than the limit, and few fewer: %s', async ([, some, limit]) => {
   const { most, last } = await mostInAMinute(some)
   expect(most).toBeLessThanOrEqual(limit)
-  expect(last).toBeGreaterThanOrEqual(Math.floor(limit * (limit < 100 ? 0.9 : 0.965)))
+  expect(last).toBeGreaterThanOrEqual(Math.floor(limit * (limit < 100 ? 0.9 : 0.96)))
 })
 
 test('the limits of an integration are those of all its operations and tenants together', async () => {
@@ -76,7 +76,8 @@ test('a tenant has one limit over all its integrations', async () => {
       if ((await store.take(take)).kind === 'allowed') allowed[integrationId] += 1
     }
   }
-  expect(allowed).toEqual({ salesforce: 4, github: 0 })
+  // By itself each would let three through.
+  expect(allowed).toEqual({ salesforce: 3, github: 1 })
 })
 
 test('S54: the lower the lane, the less it may take at once, and the more of the day it leaves', async () => {

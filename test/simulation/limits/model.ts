@@ -21,6 +21,8 @@ export interface ModelOptions extends Quota {
   readonly instances: number
   readonly loads: readonly Load[]
   readonly minutes: number
+  /** The quota that the settings name, where it is not the true one. */
+  readonly toldPerMinute?: number
   readonly seed: number
 }
 
@@ -70,7 +72,7 @@ export async function runModel(options: ModelOptions): Promise<ModelReport> {
         return store.take(take)
       },
     },
-    overrides: overridesFor(perMinute),
+    overrides: overridesFor(options.toldPerMinute ?? perMinute),
     partAlone: 0.1,
     clock: () => new Date(time.nowMs),
     sleep: time.sleep,
