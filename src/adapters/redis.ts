@@ -75,28 +75,30 @@ export function openRedisLimits(options: RedisLimitsOptions): RedisLimits {
   }
 }
 
-/** Connects at the first call, which waits no longer than any other. */
+/** Connects at the first call, which waits no longer than any other; those who come meanwhile wait with it. */
 function connection(client: Redis, patienceMs: number): () => Promise<void> {
+  let waiting: Promise<void> | undefined
   return async () => {
     if (client.status === 'ready') return
     if (client.status === 'wait') client.connect().catch(() => {})
-    await within(patienceMs, (done) => {
-      client.once('ready', done)
-      return () => client.off('ready', done)
+    waiting ??= readyWithin(client, patienceMs).finally(() => {
+      waiting = undefined
     })
+    await waiting
   }
 }
 
-function within(ms: number, listen: (done: () => void) => () => void): Promise<void> {
+function readyWithin(client: Redis, ms: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const stop = listen(() => {
+    const done = () => {
       clearTimeout(timer)
       resolve()
-    })
+    }
     const timer = setTimeout(() => {
-      stop()
+      client.off('ready', done)
       reject(new Error(`no connection within ${ms} ms`))
     }, ms)
+    client.once('ready', done)
   })
 }
 
