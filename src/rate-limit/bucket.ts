@@ -1,4 +1,4 @@
-import { nothingLearned, pacedBy, type Learned } from './learned.ts'
+import { pacedBy, type Learned } from './learned.ts'
 
 /** One limit that a call has to pass. `level` names it for people. */
 export interface PaceGate {
@@ -78,16 +78,6 @@ export interface View {
   readonly queue: number
   readonly sharedQueue: number
 }
-
-export const freshView = (gates: number): View => ({
-  states: Array.from({ length: gates }, () => freshGate),
-  learned: nothingLearned,
-  share: { ahead: 0, recent: 0, at: 0 },
-  others: 0,
-  contends: false,
-  queue: 0,
-  sharedQueue: 0,
-})
 
 export type Verdict =
   /** The call may go after so many milliseconds, never more than the patience. Its place is taken. */
