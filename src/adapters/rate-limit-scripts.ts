@@ -23,135 +23,164 @@ local function split(text)
 end`
 
 /**
- * \`decide\` of rate-limit/bucket.ts over the keys' state, in one step.
+ * `decide` of rate-limit/bucket.ts for several calls, one after the other, in one step. What calls of one batch share is
+ * read and written once.
  *
- * KEYS: learned, queue, shared queue, share, contenders, then one per gate.
- * ARGV: now or nothing, tenant, cost, patience, whether it queues; then per gate either 'p', interval, allowance, flags
- * (1 shared, 2 learns) or 'b', limit, part, period.
- * Answers the delay in microseconds, or { wait in microseconds, index of the gate; 0 the pause, -1 the share }.
+ * KEYS: every key of the batch, once. ARGV: now or nothing; then for each call tenant, cost, patience, whether it queues,
+ * the number of its gates, the places in KEYS of learned, queue, shared queue, share and contenders, and for each gate the
+ * place of its key with either 'p', interval, allowance, flags (1 shared, 2 learns) or 'b', limit, part, period.
+ * Answers two integers for each call: microseconds, and what they are: the delay (-2), or the wait for a gate (from 1), a
+ * pause (0) or a share (-1).
  */
 export const takeScript = ({ sharing: s, learning: l }: LimitNumbers): string => `${CLOCK}
-local tenant, cost, patience, queues = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5] == '1'
 local stored = redis.call('MGET', unpack(KEYS))
-local learned = stored[1] and split(stored[1]) or { 0, 1, 0, 0, 0, 0 }
-
-local function paced(interval)
-  local factor = math.min(1, learned[2] + math.max(0, now - learned[3]) / ${l.RECOVERY_MS})
-  if now < learned[5] then return math.max(interval / factor, learned[4]) end
-  return interval / factor
+local cells, dirty = {}, {}
+local function cell(key)
+  local found = cells[key]
+  if not found then
+    found = stored[key] and split(stored[key]) or {}
+    cells[key] = found
+  end
+  return found
 end
-
-local others, contends = 0, false
-if tenant ~= '' and redis.call('EXISTS', KEYS[5]) == 1 then
-  redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', '(' .. number(now))
-  contends = redis.call('ZSCORE', KEYS[5], tenant) and true or false
-  others = redis.call('ZCARD', KEYS[5]) - (contends and 1 or 0)
+local function keep(key, lives, a, b, c)
+  cells[key] = { a, b, c }
+  dirty[key] = lives
 end
+local UNLEARNED = { 0, 1, 0, 0, 0, 0 }
+local SHARED = { ['1'] = true, ['3'] = true }
+local LEARNS = { ['2'] = true, ['3'] = true }
 
-local intervals, tightest, learner = {}, 0, nil
-for gate = 1, #KEYS - 5 do
-  local at = 6 + (gate - 1) * 4
-  intervals[gate] = 0
-  if ARGV[at] == 'p' then
-    local flags = ARGV[at + 3]
-    intervals[gate] = tonumber(ARGV[at + 1])
-    if flags == '2' or flags == '3' then
-      intervals[gate] = paced(intervals[gate])
-      learner = learner or gate
+local function decide(at)
+  local tenant, cost, patience = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+  local queues, gates = ARGV[at + 3] == '1', tonumber(ARGV[at + 4])
+  local learned = cell(tonumber(ARGV[at + 5]))
+  if not learned[1] then learned = UNLEARNED end
+  local shareKey, contenders = tonumber(ARGV[at + 8]), KEYS[tonumber(ARGV[at + 9])]
+  local first = at + 10
+
+  local others, contends = 0, false
+  if tenant ~= '' and redis.call('EXISTS', contenders) == 1 then
+    redis.call('ZREMRANGEBYSCORE', contenders, '-inf', '(' .. number(now))
+    contends = redis.call('ZSCORE', contenders, tenant) and true or false
+    others = redis.call('ZCARD', contenders) - (contends and 1 or 0)
+  end
+
+  local intervals, tightest, learner = {}, 0, nil
+  for gate = 1, gates do
+    local g = first + (gate - 1) * 5
+    intervals[gate] = 0
+    if ARGV[g + 1] == 'p' then
+      local interval, flags = tonumber(ARGV[g + 2]), ARGV[g + 4]
+      if LEARNS[flags] then
+        learner = learner or gate
+        interval = interval / math.min(1, learned[2] + math.max(0, now - learned[3]) / ${l.RECOVERY_MS})
+        if now < learned[5] then interval = math.max(interval, learned[4]) end
+      end
+      intervals[gate] = interval
+      if SHARED[flags] then tightest = math.max(tightest, interval) end
     end
-    if flags == '1' or flags == '3' then tightest = math.max(tightest, intervals[gate]) end
   end
-end
 
-local shareInterval = tightest * (others + 1) / ${s.OVERSUBSCRIPTION}
-local lightInterval = math.max(shareInterval, tightest / ${s.LIGHT_PART})
-local ahead, recent = 0, 0
-if stored[4] and tightest > 0 then
-  local share = split(stored[4])
-  local passed = math.max(0, now - share[3])
-  ahead = math.max(0, share[1] - passed / shareInterval)
-  recent = math.max(0, share[2] - passed / lightInterval)
-end
-ahead, recent = ahead + cost, recent + cost
-local within = recent <= ${s.CREDIT + s.TINY_CALLS}
-local contested = not within and others > 0
-if not within then patience = 0 end
+  local shareInterval = tightest * (others + 1) / ${s.OVERSUBSCRIPTION}
+  local lightInterval = math.max(shareInterval, tightest / ${s.LIGHT_PART})
+  local ahead, recent = 0, 0
+  local share = tenant ~= '' and cell(shareKey) or {}
+  if share[1] and tightest > 0 then
+    local passed = math.max(0, now - share[3])
+    ahead = math.max(0, share[1] - passed / shareInterval)
+    recent = math.max(0, share[2] - passed / lightInterval)
+  end
+  ahead, recent = ahead + cost, recent + cost
+  local within = recent <= ${s.CREDIT + s.TINY_CALLS}
+  local contested = not within and others > 0
+  if not within then patience = 0 end
 
-local pause = math.max(0, learned[1] - now)
-local delay, refused, sharedWaits = pause, false, false
-local longest, spacing, level, levelShared = -1, 0, 0, false
-local function wait(ms, apart, index, shared)
-  sharedWaits = sharedWaits or shared
-  if ms > longest then longest, spacing, level, levelShared = ms, apart, index, shared end
-end
-local after, lives = {}, {}
-for gate = 1, #KEYS - 5 do
-  local at = 6 + (gate - 1) * 4
-  local first, second = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
-  if ARGV[at] == 'p' then
-    local shared = ARGV[at + 3] == '1' or ARGV[at + 3] == '3'
-    local allowance = math.max(cost, (shared and not within) and second * ${s.OVER_SHARE_PART} or second)
-    local due = math.max(tonumber(stored[5 + gate]) or 0, now) + cost * intervals[gate]
-    local ms = due - allowance * intervals[gate] - now
-    if ms < ${s.TINY_MS} then ms = 0 end
-    delay = math.max(delay, ms)
-    if ms > patience then wait(ms, intervals[gate] * cost / ${s.OVERSUBSCRIPTION}, gate, shared) end
-    after[gate], lives[gate] = number(due), due - now
-  else
-    local period = tonumber(ARGV[at + 3])
-    local start = math.floor(now / period) * period
-    local used = split(stored[5 + gate])
-    local spent = (used[1] == start and used[2] or 0) + cost
-    local most = (learned[6] > 0 and math.min(first, learned[6]) or first) * second
-    if spent > most then
-      refused = true
-      wait(start + period - now, period / first, gate, false)
+  local pause = math.max(0, learned[1] - now)
+  local delay, refused, sharedWaits = pause, false, false
+  local longest, spacing, level, levelShared = -1, 0, 0, false
+  local function wait(ms, apart, index, shared)
+    sharedWaits = sharedWaits or shared
+    if ms > longest then longest, spacing, level, levelShared = ms, apart, index, shared end
+  end
+  local after = {}
+  for gate = 1, gates do
+    local g = first + (gate - 1) * 5
+    local key, a, b = tonumber(ARGV[g]), tonumber(ARGV[g + 2]), tonumber(ARGV[g + 3])
+    local state = cell(key)
+    if ARGV[g + 1] == 'p' then
+      local interval, shared = intervals[gate], SHARED[ARGV[g + 4]] or false
+      local allowance = math.max(cost, (shared and not within) and b * ${s.OVER_SHARE_PART} or b)
+      local due = math.max(state[1] or 0, now) + cost * interval
+      local ms = due - allowance * interval - now
+      if ms < ${s.TINY_MS} then ms = 0 end
+      delay = math.max(delay, ms)
+      if ms > patience then wait(ms, interval * cost / ${s.OVERSUBSCRIPTION}, gate, shared) end
+      after[gate] = { key, due - now, due }
+    else
+      local period = tonumber(ARGV[g + 4])
+      local start = math.floor(now / period) * period
+      local spent = (state[1] == start and state[2] or 0) + cost
+      local most = (learned[6] > 0 and math.min(a, learned[6]) or a) * b
+      if spent > most then
+        refused = true
+        wait(start + period - now, period / a, gate, false)
+      end
+      after[gate] = { key, start + period - now, start, spent }
     end
-    after[gate], lives[gate] = number(start) .. ' ' .. number(spent), start + period - now
   end
+
+  local overShare = contested and ahead > ${s.LEAD + s.TINY_CALLS}
+  if not overShare and not refused and delay <= patience + ${s.TINY_MS} then
+    for gate = 1, gates do
+      local change = after[gate]
+      keep(change[1], change[2], change[3], change[4])
+    end
+    if tenant ~= '' then
+      if others == 0 then ahead = math.min(${s.CREDIT}, ahead) end
+      recent = math.min(${s.LEAD}, recent)
+      local lives = math.max(ahead * shareInterval, recent * lightInterval)
+      keep(shareKey, lives, ahead, recent, now)
+      if contends then redis.call('ZADD', contenders, number(now + ${s.GRACE_MS}), tenant) end
+    end
+    return math.ceil(delay * 1000), -2
+  end
+
+  if pause > patience then wait(pause, learner and intervals[learner] or 0, 0, false) end
+  local due = (ahead - ${s.CREDIT}) * shareInterval
+  if contested and due > 0 and (overShare or sharedWaits) then
+    local apart = tightest * math.max(1, others) / ${s.OVERSUBSCRIPTION}
+    wait(math.min(${s.MAX_SHARE_WAIT_MS}, due), apart, -1, false)
+  end
+  local queue = tonumber(ARGV[at + ((levelShared and within) and 7 or 6)])
+  local place = longest
+  if queues then place = math.max(longest, (cell(queue)[1] or 0) - now) end
+  local ms = math.min(${s.MAX_WAIT_MS}, place)
+  if queues then keep(queue, ms + spacing, now + ms + spacing) end
+  if tenant ~= '' and (levelShared or level == -1) then
+    redis.call('ZADD', contenders, number(now + ms + ${s.GRACE_MS}), tenant)
+    redis.call('PEXPIRE', contenders, expiry(${s.MAX_WAIT_MS + s.GRACE_MS}))
+  end
+  return math.ceil(ms * 1000), level
 end
 
-local overShare = contested and ahead > ${s.LEAD + s.TINY_CALLS}
-if not overShare and not refused and delay <= patience + ${s.TINY_MS} then
-  for gate = 1, #KEYS - 5 do
-    redis.call('SET', KEYS[5 + gate], after[gate], 'PX', expiry(lives[gate]))
-  end
-  if tenant ~= '' then
-    if others == 0 then ahead = math.min(${s.CREDIT}, ahead) end
-    recent = math.min(${s.LEAD}, recent)
-    local lives = math.max(ahead * shareInterval, recent * lightInterval)
-    local share = number(ahead) .. ' ' .. number(recent) .. ' ' .. number(now)
-    redis.call('SET', KEYS[4], share, 'PX', expiry(lives))
-    if contends then redis.call('ZADD', KEYS[5], number(now + ${s.GRACE_MS}), tenant) end
-  end
-  return math.ceil(delay * 1000)
+local answers, at = {}, 2
+while at <= #ARGV do
+  answers[#answers + 1], answers[#answers + 2] = decide(at)
+  at = at + 10 + tonumber(ARGV[at + 4]) * 5
 end
-
-if pause > patience then wait(pause, learner and intervals[learner] or 0, 0, false) end
-local due = (ahead - ${s.CREDIT}) * shareInterval
-if contested and due > 0 and (overShare or sharedWaits) then
-  wait(math.min(${s.MAX_SHARE_WAIT_MS}, due), tightest * math.max(1, others) / ${s.OVERSUBSCRIPTION}, -1, false)
+for key, lives in pairs(dirty) do
+  local values = cells[key]
+  local text = number(values[1])
+  if values[2] then text = text .. ' ' .. number(values[2]) end
+  if values[3] then text = text .. ' ' .. number(values[3]) end
+  redis.call('SET', KEYS[key], text, 'PX', expiry(lives))
 end
-local amongAll = levelShared and within
-local place = longest
-if queues then
-  local behind = tonumber(stored[amongAll and 3 or 2]) or 0
-  place = math.max(longest, behind - now)
-end
-local ms = math.min(${s.MAX_WAIT_MS}, place)
-if queues then
-  local key = KEYS[amongAll and 3 or 2]
-  redis.call('SET', key, number(now + ms + spacing), 'PX', expiry(ms + spacing))
-end
-if tenant ~= '' and (levelShared or level == -1) then
-  redis.call('ZADD', KEYS[5], number(now + ms + ${s.GRACE_MS}), tenant)
-  redis.call('PEXPIRE', KEYS[5], expiry(${s.MAX_WAIT_MS + s.GRACE_MS}))
-end
-return { math.ceil(ms * 1000), level }
+return answers
 `
 
 /**
- * \`learn\` of rate-limit/learned.ts. KEYS: learned, budget. ARGV: now or nothing, whether refused, pause until, pace,
+ * `learn` of rate-limit/learned.ts. KEYS: learned, budget. ARGV: now or nothing, whether refused, pause until, pace,
  * pace until, day's use, day's limit, the budget's period (each nothing where the answer said nothing).
  */
 export const learnScript = ({ learning: l }: LimitNumbers): string => `${CLOCK}

@@ -6,10 +6,7 @@ import { learnScript, takeScript, type LimitNumbers } from './rate-limit-scripts
 
 declare module 'ioredis' {
   interface RedisCommander<Context> {
-    takeLimits(
-      keyCount: number,
-      ...args: (string | number)[]
-    ): Result<number | [number, number], Context>
+    takeLimits(keyCount: number, ...args: (string | number)[]): Result<number[], Context>
     learnLimits(keyCount: number, ...args: (string | number)[]): Result<number, Context>
   }
 }
@@ -33,7 +30,7 @@ const PATIENCE_MS = 50
 const CONNECT_TIMEOUT_MS = 2_000
 const RECONNECT_MS = 1_000
 
-/** Limits shared by all instances: one script call a decision, loaded again by ioredis when the server has lost it. */
+/** Limits shared by all instances: all decisions of a moment in one script call, loaded again by ioredis when the server has lost it. */
 export function openRedisLimits(options: RedisLimitsOptions): RedisLimits {
   const { url, numbers, patienceMs = PATIENCE_MS, now } = options
   const client = new Redis(url, {
@@ -52,15 +49,14 @@ export function openRedisLimits(options: RedisLimitsOptions): RedisLimits {
   client.defineCommand('learnLimits', { lua: learnScript(numbers) })
   const stamp = () => now?.() ?? ''
   const ready = connection(client, patienceMs)
+  const takeAll = (takes: readonly Take[]) =>
+    guard(async () => {
+      await ready()
+      const { keyCount, values } = batchArguments(takes, stamp())
+      return client.takeLimits(keyCount, ...values)
+    })
   return {
-    take: (take) =>
-      guard(async () => {
-        await ready()
-        return verdictOf(
-          await client.takeLimits(take.gates.length + 5, ...argumentsOf(take, stamp())),
-          take,
-        )
-      }),
+    take: batched(takeAll),
     learn: (learning) =>
       guard(async () => {
         await ready()
@@ -102,24 +98,22 @@ function readyWithin(client: Redis, ms: number): Promise<void> {
   })
 }
 
-function argumentsOf(
-  { gates, keys, tenant, cost, patienceMs, queues }: Take,
-  now: string | number,
-) {
-  return [
-    keys.learned,
-    keys.queue,
-    keys.sharedQueue,
-    keys.share,
-    keys.contenders,
-    ...gates.map(({ key }) => key),
-    now,
-    tenant,
-    cost,
-    patienceMs,
-    queues ? 1 : 0,
-    ...gates.flatMap(gateArguments),
-  ]
+/** The keys of a batch, each once, and the script's arguments, which name keys by their places. */
+function batchArguments(takes: readonly Take[], now: string | number) {
+  const places = new Map<string, number>()
+  const placeOf = (key: string) => {
+    const place = places.get(key) ?? places.size + 1
+    places.set(key, place)
+    return place
+  }
+  const values: (string | number)[] = [now]
+  for (const { gates, keys, tenant, cost, patienceMs, queues } of takes) {
+    values.push(tenant, cost, patienceMs, queues ? 1 : 0, gates.length)
+    values.push(placeOf(keys.learned), placeOf(keys.queue), placeOf(keys.sharedQueue))
+    values.push(placeOf(keys.share), placeOf(keys.contenders))
+    for (const gate of gates) values.push(placeOf(gate.key), ...gateArguments(gate))
+  }
+  return { keyCount: places.size, values: [...places.keys(), ...values] }
 }
 
 function gateArguments(gate: Gate): readonly (string | number)[] {
@@ -145,12 +139,49 @@ function lessonArguments({ learnedKey, budget, lesson }: Learning, now: string |
 }
 
 const MICROSECONDS = 1_000
+const ALLOWED = -2
+const PAUSE = 0
 
-function verdictOf(answer: number | [number, number], { gates }: Take): Verdict {
-  if (typeof answer === 'number') return { kind: 'allowed', delayMs: answer / MICROSECONDS }
-  const [wait, index] = answer
-  const level = index === 0 ? 'pause' : (gates[index - 1]?.level ?? 'share')
-  return { kind: 'wait', waitMs: wait / MICROSECONDS, level }
+function verdictOf(micros: number, what: number, { gates }: Take): Verdict {
+  const ms = micros / MICROSECONDS
+  if (what === ALLOWED) return { kind: 'allowed', delayMs: ms }
+  const level = what === PAUSE ? 'pause' : (gates[what - 1]?.level ?? 'share')
+  return { kind: 'wait', waitMs: ms, level }
+}
+
+/** What is asked in one turn of the event loop goes to the server together, up to so many calls. */
+const BATCH_SIZE = 64
+
+interface Asked {
+  readonly take: Take
+  readonly resolve: (verdict: Verdict) => void
+  readonly reject: (error: unknown) => void
+}
+
+function batched(decideAll: (takes: readonly Take[]) => Promise<readonly number[]>) {
+  let asked: Asked[] = []
+  const flush = async (batch: readonly Asked[]) => {
+    try {
+      const answers = await decideAll(batch.map(({ take }) => take))
+      for (const [index, { take, resolve }] of batch.entries()) {
+        resolve(verdictOf(answers[index * 2] ?? 0, answers[index * 2 + 1] ?? PAUSE, take))
+      }
+    } catch (error) {
+      for (const { reject } of batch) reject(error)
+    }
+  }
+  const flushAll = () => {
+    const all = asked
+    asked = []
+    for (let start = 0; start < all.length; start += BATCH_SIZE) {
+      void flush(all.slice(start, start + BATCH_SIZE))
+    }
+  }
+  return (take: Take): Promise<Verdict> =>
+    new Promise((resolve, reject) => {
+      if (asked.length === 0) setImmediate(flushAll)
+      asked.push({ take, resolve, reject })
+    })
 }
 
 async function guard<R>(work: () => Promise<R>): Promise<R> {
