@@ -26,9 +26,9 @@ end`
  * `decide` of rate-limit/bucket.ts for several calls, one after the other, in one step. What calls of one batch share is
  * read and written once.
  *
- * KEYS: every key of the batch, once. ARGV: now or nothing; then for each call tenant, cost, patience, whether it queues,
- * the number of its gates, the places in KEYS of learned, queue, shared queue, share and contenders, and for each gate the
- * place of its key with either 'p', interval, allowance, flags (1 shared, 2 learns) or 'b', limit, part, period.
+ * KEYS: every key of the batch, once. ARGV: now or nothing, and a JSON list of calls. A call is [tenant, cost, patience,
+ * whether it queues, the places in KEYS of learned, queue, shared queue, share and contenders, gates]; a gate [the place of
+ * its key, interval, allowance, 0 or 1 for shared, 0 or 1 for learns] or [the place, limit, part, period].
  * Answers two integers for each call: microseconds, and what they are: the delay (-2), or the wait for a gate (from 1), a
  * pause (0) or a share (-1).
  */
@@ -48,16 +48,12 @@ local function keep(key, lives, a, b, c)
   dirty[key] = lives
 end
 local UNLEARNED = { 0, 1, 0, 0, 0, 0 }
-local SHARED = { ['1'] = true, ['3'] = true }
-local LEARNS = { ['2'] = true, ['3'] = true }
 
-local function decide(at)
-  local tenant, cost, patience = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
-  local queues, gates = ARGV[at + 3] == '1', tonumber(ARGV[at + 4])
-  local learned = cell(tonumber(ARGV[at + 5]))
+local function decide(call)
+  local tenant, cost, patience, queues = call[1], call[2], call[3], call[4] == 1
+  local learned = cell(call[5])
   if not learned[1] then learned = UNLEARNED end
-  local shareKey, contenders = tonumber(ARGV[at + 8]), KEYS[tonumber(ARGV[at + 9])]
-  local first = at + 10
+  local shareKey, contenders, gates = call[8], KEYS[call[9]], call[10]
 
   local others, contends = 0, false
   if tenant ~= '' and redis.call('EXISTS', contenders) == 1 then
@@ -67,18 +63,17 @@ local function decide(at)
   end
 
   local intervals, tightest, learner = {}, 0, nil
-  for gate = 1, gates do
-    local g = first + (gate - 1) * 5
-    intervals[gate] = 0
-    if ARGV[g + 1] == 'p' then
-      local interval, flags = tonumber(ARGV[g + 2]), ARGV[g + 4]
-      if LEARNS[flags] then
-        learner = learner or gate
+  for index, gate in ipairs(gates) do
+    intervals[index] = 0
+    if gate[5] then
+      local interval = gate[2]
+      if gate[5] == 1 then
+        learner = learner or index
         interval = interval / math.min(1, learned[2] + math.max(0, now - learned[3]) / ${l.RECOVERY_MS})
         if now < learned[5] then interval = math.max(interval, learned[4]) end
       end
-      intervals[gate] = interval
-      if SHARED[flags] then tightest = math.max(tightest, interval) end
+      intervals[index] = interval
+      if gate[4] == 1 then tightest = math.max(tightest, interval) end
     end
   end
 
@@ -104,36 +99,34 @@ local function decide(at)
     if ms > longest then longest, spacing, level, levelShared = ms, apart, index, shared end
   end
   local after = {}
-  for gate = 1, gates do
-    local g = first + (gate - 1) * 5
-    local key, a, b = tonumber(ARGV[g]), tonumber(ARGV[g + 2]), tonumber(ARGV[g + 3])
+  for index, gate in ipairs(gates) do
+    local key, a, b = gate[1], gate[2], gate[3]
     local state = cell(key)
-    if ARGV[g + 1] == 'p' then
-      local interval, shared = intervals[gate], SHARED[ARGV[g + 4]] or false
+    if gate[5] then
+      local interval, shared = intervals[index], gate[4] == 1
       local allowance = math.max(cost, (shared and not within) and b * ${s.OVER_SHARE_PART} or b)
       local due = math.max(state[1] or 0, now) + cost * interval
       local ms = due - allowance * interval - now
       if ms < ${s.TINY_MS} then ms = 0 end
       delay = math.max(delay, ms)
-      if ms > patience then wait(ms, interval * cost / ${s.OVERSUBSCRIPTION}, gate, shared) end
-      after[gate] = { key, due - now, due }
+      if ms > patience then wait(ms, interval * cost / ${s.OVERSUBSCRIPTION}, index, shared) end
+      after[index] = { key, due - now, due }
     else
-      local period = tonumber(ARGV[g + 4])
+      local period = gate[4]
       local start = math.floor(now / period) * period
       local spent = (state[1] == start and state[2] or 0) + cost
       local most = (learned[6] > 0 and math.min(a, learned[6]) or a) * b
       if spent > most then
         refused = true
-        wait(start + period - now, period / a, gate, false)
+        wait(start + period - now, period / a, index, false)
       end
-      after[gate] = { key, start + period - now, start, spent }
+      after[index] = { key, start + period - now, start, spent }
     end
   end
 
   local overShare = contested and ahead > ${s.LEAD + s.TINY_CALLS}
   if not overShare and not refused and delay <= patience + ${s.TINY_MS} then
-    for gate = 1, gates do
-      local change = after[gate]
+    for _, change in ipairs(after) do
       keep(change[1], change[2], change[3], change[4])
     end
     if tenant ~= '' then
@@ -152,7 +145,7 @@ local function decide(at)
     local apart = tightest * math.max(1, others) / ${s.OVERSUBSCRIPTION}
     wait(math.min(${s.MAX_SHARE_WAIT_MS}, due), apart, -1, false)
   end
-  local queue = tonumber(ARGV[at + ((levelShared and within) and 7 or 6)])
+  local queue = call[(levelShared and within) and 7 or 6]
   local place = longest
   if queues then place = math.max(longest, (cell(queue)[1] or 0) - now) end
   local ms = math.min(${s.MAX_WAIT_MS}, place)
@@ -164,10 +157,9 @@ local function decide(at)
   return math.ceil(ms * 1000), level
 end
 
-local answers, at = {}, 2
-while at <= #ARGV do
-  answers[#answers + 1], answers[#answers + 2] = decide(at)
-  at = at + 10 + tonumber(ARGV[at + 4]) * 5
+local answers = {}
+for index, call in ipairs(cjson.decode(ARGV[2])) do
+  answers[index * 2 - 1], answers[index * 2] = decide(call)
 end
 for key, lives in pairs(dirty) do
   local values = cells[key]

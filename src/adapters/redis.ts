@@ -52,8 +52,8 @@ export function openRedisLimits(options: RedisLimitsOptions): RedisLimits {
   const takeAll = (takes: readonly Take[]) =>
     guard(async () => {
       await ready()
-      const { keyCount, values } = batchArguments(takes, stamp())
-      return client.takeLimits(keyCount, ...values)
+      const { keys, calls } = batchOf(takes)
+      return client.takeLimits(keys.length, ...keys, stamp(), calls)
     })
   return {
     take: batched(takeAll),
@@ -98,28 +98,33 @@ function readyWithin(client: Redis, ms: number): Promise<void> {
   })
 }
 
-/** The keys of a batch, each once, and the script's arguments, which name keys by their places. */
-function batchArguments(takes: readonly Take[], now: string | number) {
+/** The keys of a batch, each once, and its calls, which name keys by their places. */
+function batchOf(takes: readonly Take[]) {
   const places = new Map<string, number>()
   const placeOf = (key: string) => {
     const place = places.get(key) ?? places.size + 1
     places.set(key, place)
     return place
   }
-  const values: (string | number)[] = [now]
-  for (const { gates, keys, tenant, cost, patienceMs, queues } of takes) {
-    values.push(tenant, cost, patienceMs, queues ? 1 : 0, gates.length)
-    values.push(placeOf(keys.learned), placeOf(keys.queue), placeOf(keys.sharedQueue))
-    values.push(placeOf(keys.share), placeOf(keys.contenders))
-    for (const gate of gates) values.push(placeOf(gate.key), ...gateArguments(gate))
-  }
-  return { keyCount: places.size, values: [...places.keys(), ...values] }
+  const calls = takes.map(({ gates, keys, tenant, cost, patienceMs, queues }) => [
+    tenant,
+    cost,
+    patienceMs,
+    queues ? 1 : 0,
+    placeOf(keys.learned),
+    placeOf(keys.queue),
+    placeOf(keys.sharedQueue),
+    placeOf(keys.share),
+    placeOf(keys.contenders),
+    gates.map((gate) => [placeOf(gate.key), ...numbersOf(gate)]),
+  ])
+  return { keys: [...places.keys()], calls: JSON.stringify(calls) }
 }
 
-function gateArguments(gate: Gate): readonly (string | number)[] {
+function numbersOf(gate: Gate): readonly number[] {
   return gate.kind === 'pace'
-    ? ['p', gate.intervalMs, gate.allowance, (gate.shared ? 1 : 0) + (gate.learns ? 2 : 0)]
-    : ['b', gate.limit, gate.part, gate.periodMs]
+    ? [gate.intervalMs, gate.allowance, gate.shared ? 1 : 0, gate.learns ? 1 : 0]
+    : [gate.limit, gate.part, gate.periodMs]
 }
 
 function lessonArguments({ learnedKey, budget, lesson }: Learning, now: string | number) {

@@ -129,7 +129,7 @@ export function takeOutgoing(call: OutgoingCall, overrides: LimitOverrides, shar
       },
     ],
     keys: outgoingKeys(call, limits),
-    tenant: tenantId,
+    tenant: tenantId.toWellFormed(),
     cost: call.cost ?? 1,
     patienceMs: 0,
     queues: lane !== 'person',
@@ -257,7 +257,7 @@ export function takeIncoming(call: IncomingCall, share: Share): Take {
   }
 }
 
-/** No part can pretend to be another's: everything but letters, digits and a few signs is escaped. */
+/** No part can pretend to be another's: everything but letters, digits and a few signs is escaped, and half characters go. */
 function key(tag: 'in' | 'out', ...parts: readonly string[]): string {
-  return `limit:{${tag}}:${parts.map(encodeURIComponent).join(':')}`
+  return `limit:{${tag}}:${parts.map((part) => encodeURIComponent(part.toWellFormed())).join(':')}`
 }

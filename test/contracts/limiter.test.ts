@@ -136,6 +136,22 @@ describe.for(available)('limits kept %s', (name) => {
     expect(await allowedOf(here.store, call, 2)).toBe(1)
   })
 
+  test('decide on calls that come at one moment one after the other, whatever their tenants are called', async () => {
+    using here = open()
+    const { pace, take, tenant } = fresh()
+    const gates = [pace('tenant', 100, { allowance: 10 })]
+    const names = ['a', '"], [', '\u0000', '{x}', 'ü€😀', '\\']
+    const verdicts = await Promise.all(
+      Array.from({ length: 200 }, (_, index) =>
+        here.store.take(take(gates, tenant(names[index % names.length] ?? ''))),
+      ),
+    )
+    expect(verdicts.map(({ kind }) => kind)).toEqual([
+      ...Array.from({ length: 10 }, () => 'allowed'),
+      ...Array.from({ length: 190 }, () => 'wait'),
+    ])
+  })
+
   test('take nothing from any limit when one of them refuses, and name the tightest', async () => {
     using here = open()
     const { pace, take } = fresh()

@@ -132,6 +132,7 @@ test('no tenant, connection or user can be named so that it shares a key with an
   )
   const keys = keysOf('a:b', '{c}')
   expect(keysOf('a', 'b:{c}').filter((key) => keys.includes(key))).toEqual([])
+  expect(() => keysOf('\ud800', 'c')).not.toThrow()
   // One hash tag, or a cluster refuses the script.
   expect(keys.every((key) => /^limit:\{out\}:[^{}]*$/.test(key ?? ''))).toBe(true)
 })
