@@ -3,9 +3,14 @@ import type { Caller } from './core/caller.ts'
 import type { Connection } from './core/connection.ts'
 import type { Log } from './core/log.ts'
 import type { Clock } from './core/time.ts'
-import type { CredentialAccess } from './credentials/access.ts'
+import type { Credentials } from './credentials/credentials.ts'
+import { providerOf } from './credentials/providers.ts'
+import { newId, newSecret } from './core/ids.ts'
+import { pause } from './adapters/pause.ts'
+import { openRealtimes } from './adapters/realtimes.ts'
+import { tellAdmins } from './notifications/tell-admins.ts'
 import { healthCheck, type Health, type Probe } from './management/health.ts'
-import { negotiate, type Negotiated } from './notifications/negotiate.ts'
+import { negotiate, type Negotiated, type NegotiateRequest } from './notifications/negotiate.ts'
 import type { Realtime } from './notifications/ports.ts'
 import { receiveEvent, type Delivery, type Incoming } from './notifications/receive.ts'
 import { sharing } from './rate-limit/bucket.ts'
@@ -29,13 +34,11 @@ export interface App extends AsyncDisposable {
   readonly deferInbound: (message: InboundMessage, messageId: string) => Promise<boolean>
   readonly parkInbound: (message: Parameters<typeof parkMessage>[2]) => Promise<void>
   readonly receiveEvent: (incoming: Incoming) => Promise<Delivery>
-  readonly negotiate: (request: {
-    userId: string
-    service?: string | undefined
-  }) => Promise<Negotiated>
+  readonly negotiate: (request: NegotiateRequest) => Promise<Negotiated>
   /** Asked before anything expensive is done for a caller. */
   readonly admit: (call: IncomingCall) => Promise<Decision>
   readonly verifyBearer: (token: string) => Promise<Caller>
+  readonly credentials: () => Promise<Credentials>
   readonly health: () => Promise<Health>
 }
 
@@ -87,7 +90,7 @@ export function createApp(options: AppOptions): App {
     const { openKeyVault } = await import('./adapters/key-vault.ts')
     return openKeyVault(settings.keyVaultUrl, await identity())
   })
-  const realtimes = once(() => openRealtimes(settings, identity))
+  const realtimes = once(() => openRealtimes(settings.realtime, identity))
   const redis = once(async () => {
     const { redisUrl: url } = settings.limits
     if (url === undefined) return undefined
@@ -96,23 +99,51 @@ export function createApp(options: AppOptions): App {
   })
   const limits = once(async (): Promise<Limiter> => {
     const { overrides, partAlone } = settings.limits
-    return limiter({ shared: await redis(), overrides, partAlone, clock: steady, sleep, log })
-  })
-  const collections = settings.cosmos.containers
-
-  const credentials = once(async (): Promise<CredentialAccess> => {
-    const { credentialAccess } = await import('./credentials/access.ts')
-    return credentialAccess({
-      credentials: (await database()).collection(collections.credentials),
-      vault: await vault(),
-      clientOf: (integrationId) => oauthClientOf(settings, integrationId),
-      fetch,
-      clock,
+    return limiter({
+      shared: await redis(),
+      overrides,
+      partAlone,
+      clock: steady,
+      sleep: pause,
       log,
     })
   })
+  const collections = settings.cosmos.containers
+
+  const connectionsOf = async () =>
+    (await database()).collection<Connection>(collections.connections)
+  const credentials = once(async (): Promise<Credentials> => {
+    const { openCredentials } = await import('./credentials/credentials.ts')
+    const cosmos = await database()
+    return openCredentials(
+      {
+        credentials: cosmos.collection(collections.credentials),
+        authorizations: cosmos.collection(collections.credentials),
+        sessions: cosmos.collection(collections.credentials),
+        audits: cosmos.collection(collections.results),
+        connections: await connectionsOf(),
+        vault: await vault(),
+        providerOf,
+        clientOf: (integrationId) => settings.oauthClients[integrationId],
+        tellAdmins: ({ tenantId, id, integrationId }, notice) =>
+          tellAdmins({ realtimes, log }, { tenantId, credentialId: id, integrationId, ...notice }),
+        admit: async (who) => {
+          const decision = await (await limits()).admit({ endpoint: 'oauth-refresh', ...who })
+          return decision.kind === 'allowed' ? undefined : decision.waitMs
+        },
+        pause,
+        newId: () => newId('refresh'),
+        newSecret,
+        fetch,
+        clock,
+        random,
+        log,
+      },
+      { owner: newId('instance'), maxTries: settings.credentials.maxRetries },
+    )
+  })
   const openSource = async (task: Task): Promise<Source | Refusal> => {
-    const connections = (await database()).collection<Connection>(collections.connections)
+    const connections = await connectionsOf()
     const connection = (await connections.get([task.tenantId], task.connectionId))?.document
     return sourceOf({
       task,
@@ -192,6 +223,7 @@ export function createApp(options: AppOptions): App {
     negotiate: async (request) => negotiate(await realtimes(), request),
     admit: async (call) => (await limits()).admit(call),
     verifyBearer: async (token) => (await verifyBearer())(token),
+    credentials,
     health: async () => (await health())(),
     [Symbol.asyncDispose]: async () => {
       stopping.abort()
@@ -215,33 +247,6 @@ function once<T>(work: () => Promise<T>): () => Promise<T> {
 /** Limits count time that has passed: a clock that is set back must stop nobody for as long. */
 const steadyClock: Clock = () => new Date(performance.timeOrigin + performance.now())
 
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms)
-  })
-}
-
-async function openRealtimes(
-  { realtime: { hub, signalR, webPubSub } }: Settings,
-  identity: () => Promise<TokenCredential>,
-): Promise<readonly Realtime[]> {
-  const opened: Realtime[] = []
-  // A connection string without a key means that the managed identity calls.
-  const optionsFor = async (connectionString: string) =>
-    /accesskey=/i.test(connectionString)
-      ? { connectionString, hub }
-      : { connectionString, hub, credential: await identity() }
-  if (signalR !== undefined) {
-    const { createSignalRRealtime } = await import('./adapters/signalr.ts')
-    opened.push(createSignalRRealtime(await optionsFor(signalR)))
-  }
-  if (webPubSub !== undefined) {
-    const { createWebPubSubRealtime } = await import('./adapters/web-pubsub.ts')
-    opened.push(createWebPubSubRealtime(await optionsFor(webPubSub)))
-  }
-  return opened
-}
-
 function probeOf(service: string, one: Pick<Probe, 'ping'> | undefined): Probe[] {
   return one ? [{ service, essential: false, ping: (signal) => one.ping(signal) }] : []
 }
@@ -249,12 +254,4 @@ function probeOf(service: string, one: Pick<Probe, 'ping'> | undefined): Probe[]
 function realtimeProbe(realtime: Realtime): Probe {
   const service = realtime.service === 'signalr' ? 'signalR' : 'webPubSub'
   return { service, essential: false, ping: (signal) => realtime.ping(signal) }
-}
-
-function oauthClientOf({ serviceNow }: Settings, integrationId: string) {
-  const { clientId, clientSecret } = serviceNow
-  if (integrationId !== 'servicenow' || clientId === undefined || clientSecret === undefined) {
-    return undefined
-  }
-  return { clientId, clientSecret }
 }

@@ -2,7 +2,7 @@ import { vendorClient } from './connectors/client.ts'
 import { connectors } from './connectors/index.ts'
 import { instanceOrigin, type Connection } from './core/connection.ts'
 import type { Clock } from './core/time.ts'
-import type { CredentialAccess } from './credentials/access.ts'
+import type { Credentials } from './credentials/credentials.ts'
 import type { Limiter } from './rate-limit/limiter.ts'
 import { laneOf, quotaOf } from './rate-limit/quota.ts'
 import type { Refusal, Source } from './sync/ports.ts'
@@ -11,14 +11,18 @@ import type { Task } from './sync/task.ts'
 export interface SourceParts {
   readonly task: Task
   readonly connection: Connection | undefined
-  readonly access: CredentialAccess
+  readonly access: Credentials
   readonly limits: Limiter
   readonly fetch: typeof globalThis.fetch
   readonly clock: Clock
 }
 
 /** A task's stream: the vendor's code, the connection's own host and its credential. */
-export function sourceOf({ task, connection, ...parts }: SourceParts): Source | Refusal {
+export async function sourceOf({
+  task,
+  connection,
+  ...parts
+}: SourceParts): Promise<Source | Refusal> {
   const { access, limits, fetch, clock } = parts
   if (!connection)
     return refusal('connection_not_found', `there is no connection ${task.connectionId}`)
@@ -31,6 +35,10 @@ export function sourceOf({ task, connection, ...parts }: SourceParts): Source | 
   const origin = instanceOrigin(connection)
   if (!origin)
     return refusal('connection_not_found', 'the address of its instance is not an https URL')
+  const request = { tenantId, credentialId, integrationId, origin }
+  // Work that waits for a person ends here, before a lease is taken or anybody is called.
+  const parked = await access.refusalOf(request)
+  if (parked) return refusal(parked.code, parked.reason)
   const client = vendorClient({
     origin,
     fetch,
@@ -44,10 +52,7 @@ export function sourceOf({ task, connection, ...parts }: SourceParts): Source | 
     }),
     authorize: (refused) =>
       access.getCredential({
-        tenantId,
-        credentialId,
-        integrationId,
-        tokenUrl: `${origin}${connector.tokenPath}`,
+        ...request,
         ...(refused?.kind === 'authorized' ? { refused: refused.headers } : {}),
       }),
   })

@@ -17,16 +17,21 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   bad_request: 400,
   body_too_large: 413,
   conflict: 409,
+  connection_not_found: 404,
   credential_not_found: 404,
   forbidden: 403,
   invalid_signature: 401,
   issuer_unavailable: 503,
   queue_unavailable: 503,
+  rate_limited: 429,
   realtime_unavailable: 503,
   reauth_required: 409,
+  session_not_found: 404,
   store_unavailable: 503,
   unauthenticated: 401,
   vault_unavailable: 503,
+  vendor_failed: 502,
+  vendor_unexpected_answer: 502,
 }
 const RETRY_AFTER_SECONDS = '30'
 
@@ -55,7 +60,9 @@ function refuse(error: unknown, correlationId: string): HttpResponseInit {
   return {
     status,
     jsonBody: { error: message, code, correlationId },
-    ...(status === 503 ? { headers: { 'retry-after': RETRY_AFTER_SECONDS } } : {}),
+    ...(status === 503 || status === 429
+      ? { headers: { 'retry-after': RETRY_AFTER_SECONDS } }
+      : {}),
     ...(status === 401 && code === 'unauthenticated'
       ? { headers: { 'www-authenticate': 'Bearer' } }
       : {}),
@@ -96,11 +103,16 @@ export async function callerOf(
   request: HttpRequest,
   verify: (token: string) => Promise<Caller>,
 ): Promise<Caller> {
+  return verify(bearerOf(request))
+}
+
+/** The bearer token (RFC 6750 §2.1). Throws `unauthenticated` where there is none. */
+export function bearerOf(request: HttpRequest): string {
   const [scheme, token, ...rest] = (request.headers.get('authorization') ?? '').split(' ')
   if (scheme?.toLowerCase() !== 'bearer' || !token || rest.length > 0) {
     throw new AppError('unauthenticated', 'a bearer token is required')
   }
-  return verify(token)
+  return token
 }
 
 /**

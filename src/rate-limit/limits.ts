@@ -211,6 +211,7 @@ function paceGate(
 /** Calls per minute that we answer. Whoever sends more gets 429. */
 export const incomingLimits = {
   'servicenow-webhook': { source: 6_000, registration: 12_000, tenant: 6_000, user: 600 },
+  'oauth-refresh': { source: 600, registration: 12_000, tenant: 5_000, user: 30 },
   'signalr-negotiate': { source: 600, registration: 12_000, tenant: 5_000, user: 60 },
 } as const
 export type Endpoint = keyof typeof incomingLimits
