@@ -40,7 +40,13 @@ export type VendorPage =
 
 /** Why a vendor did not do what was asked. */
 export type VendorProblem =
-  | { readonly kind: 'retry'; readonly reason: string; readonly afterMs?: number }
+  /** `limited` where nothing went wrong, there is only no quota for it now: no try was lost. */
+  | {
+      readonly kind: 'retry'
+      readonly reason: string
+      readonly afterMs?: number
+      readonly limited?: true
+    }
   | { readonly kind: 'refused'; readonly code: ErrorCode; readonly reason: string }
 
 /** One change of one record that is to be made at the vendor. */
