@@ -115,7 +115,7 @@ describe.skipIf(!hasRedis)('with a redis-server', () => {
 
   test('a server that is started again is found again', async () => {
     const first = await startRedisServer()
-    using limits = openRedisLimits({ url: first.url, numbers })
+    using limits = openRedisLimits({ url: first.url, numbers, patienceMs })
     await limits.take(take)
     await first[Symbol.asyncDispose]()
     expect((await timed(() => limits.take(take))).result).toBe('limits_unavailable')
