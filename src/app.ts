@@ -4,7 +4,6 @@ import type { Connection } from './core/connection.ts'
 import type { Log } from './core/log.ts'
 import type { Clock } from './core/time.ts'
 import type { Credentials } from './credentials/credentials.ts'
-import { askingLimit } from './credentials/asking-limit.ts'
 import { providerOf } from './credentials/providers.ts'
 import { newId, newSecret } from './core/ids.ts'
 import { pause } from './adapters/pause.ts'
@@ -14,30 +13,24 @@ import { healthCheck, type Health, type Probe } from './management/health.ts'
 import { negotiate, type Negotiated, type NegotiateRequest } from './notifications/negotiate.ts'
 import type { Realtime } from './notifications/ports.ts'
 import { receiveEvent, type Delivery, type Incoming } from './notifications/receive.ts'
+import { sharing } from './rate-limit/bucket.ts'
+import { learning } from './rate-limit/learned.ts'
+import { limiter, type Decision, type Limiter } from './rate-limit/limiter.ts'
+import type { IncomingCall } from './rate-limit/limits.ts'
 import type { Settings } from './settings.ts'
-import { deferMessage, parkMessage } from './sync/defer.ts'
-import { executeSync, type SliceOutcome } from './sync/inbound.ts'
+import { mappingFor, sourceOf } from './sources.ts'
 import type { Refusal, Source, SyncPorts } from './sync/ports.ts'
-import { scheduleDueTasks, type ScheduleSummary } from './sync/scheduler.ts'
-import { pushChanges, type PushOutcome } from './sync/outbound.ts'
-import { relayPending } from './sync/outbox.ts'
-import type { InboundMessage, OutboundMessage, Task } from './sync/task.ts'
-import { mappingFor, sourceOf } from './vendor-streams.ts'
+import { syncApp, type SyncApp } from './sync-app.ts'
+import type { Task } from './sync/task.ts'
 
 /** What the functions call. */
-export interface App extends AsyncDisposable {
+export interface App extends AsyncDisposable, SyncApp {
   readonly settings: Settings
   readonly clock: Clock
-  readonly scheduleDueTasks: () => Promise<ScheduleSummary>
-  readonly executeSync: (message: InboundMessage) => Promise<SliceOutcome>
-  readonly deferInbound: (message: InboundMessage, messageId: string) => Promise<boolean>
-  readonly parkInbound: (message: Parameters<typeof parkMessage>[2]) => Promise<void>
-  readonly pushChanges: (message: OutboundMessage) => Promise<PushOutcome>
-  readonly relayPending: () => Promise<{ readonly relayed: number }>
-  readonly deferOutbound: (message: OutboundMessage, messageId: string) => Promise<boolean>
-  readonly parkOutbound: (message: Parameters<typeof parkMessage>[2]) => Promise<void>
   readonly receiveEvent: (incoming: Incoming) => Promise<Delivery>
   readonly negotiate: (request: NegotiateRequest) => Promise<Negotiated>
+  /** Asked before anything expensive is done for a caller. */
+  readonly admit: (call: IncomingCall) => Promise<Decision>
   readonly verifyBearer: (token: string) => Promise<Caller>
   readonly credentials: () => Promise<Credentials>
   readonly health: () => Promise<Health>
@@ -52,15 +45,13 @@ export interface AppOptions {
   readonly fetch?: typeof globalThis.fetch
 }
 
-/** With back-off a record is tried for about an hour before a person has to look at it. */
-const MAX_PUSH_ATTEMPTS = 10
-
 /**
  * Puts the application together. Nothing is loaded or connected before a function needs it: every instance loads every
  * function, and most of them run one.
  */
 export function createApp(options: AppOptions): App {
   const { settings, log, clock = () => new Date(), random = Math.random } = options
+  const steady = options.clock ?? steadyClock
   const fetch = options.fetch ?? globalThis.fetch
   const resources = new AsyncDisposableStack()
   const stopping = new AbortController()
@@ -94,6 +85,23 @@ export function createApp(options: AppOptions): App {
     return openKeyVault(settings.keyVaultUrl, await identity())
   })
   const realtimes = once(() => openRealtimes(settings.realtime, identity))
+  const redis = once(async () => {
+    const { redisUrl: url } = settings.limits
+    if (url === undefined) return undefined
+    const { openRedisLimits } = await import('./adapters/redis.ts')
+    return resources.use(openRedisLimits({ url, numbers: { sharing, learning } }))
+  })
+  const limits = once(async (): Promise<Limiter> => {
+    const { overrides, partAlone } = settings.limits
+    return limiter({
+      shared: await redis(),
+      overrides,
+      partAlone,
+      clock: steady,
+      sleep: pause,
+      log,
+    })
+  })
   const collections = settings.cosmos.containers
 
   const connectionsOf = async () =>
@@ -113,7 +121,10 @@ export function createApp(options: AppOptions): App {
         clientOf: (integrationId) => settings.oauthClients[integrationId],
         tellAdmins: ({ tenantId, id, integrationId }, notice) =>
           tellAdmins({ realtimes, log }, { tenantId, credentialId: id, integrationId, ...notice }),
-        admit: askingLimit(clock),
+        admit: async (who) => {
+          const decision = await (await limits()).admit({ endpoint: 'oauth-refresh', ...who })
+          return decision.kind === 'allowed' ? undefined : decision.waitMs
+        },
         pause,
         newId: () => newId('refresh'),
         newSecret,
@@ -129,38 +140,32 @@ export function createApp(options: AppOptions): App {
     return (await (await connectionsOf()).get([task.tenantId], task.connectionId))?.document
   }
   const openSource = async (task: Task): Promise<Source | Refusal> => {
-    const connection = await connectionOf(task)
-    return sourceOf({ task, connection, access: await credentials(), fetch, clock })
+    return sourceOf({
+      task,
+      connection: await connectionOf(task),
+      access: await credentials(),
+      limits: await limits(),
+      fetch,
+      clock,
+    })
   }
   const mappingOf = async (task: Task) => mappingFor(task, await connectionOf(task))
-  const schedulerPorts = once(async () => ({
-    tasks: (await database()).collection<Task>(collections.tasks),
-    inbound: (await bus()).queue(settings.serviceBus.inboundQueue),
-    clock,
-    random,
-  }))
   const syncPorts = once(async (): Promise<SyncPorts> => {
     const cosmos = await database()
+    const queues = await bus()
     return {
-      ...(await schedulerPorts()),
+      tasks: cosmos.collection(collections.tasks),
       shards: cosmos.collection(collections.shards),
       results: cosmos.collection(collections.results),
       parked: cosmos.collection(collections.parked),
-      outbound: (await bus()).queue(settings.serviceBus.outboundQueue),
+      inbound: queues.queue(settings.serviceBus.inboundQueue),
+      outbound: queues.queue(settings.serviceBus.outboundQueue),
       openSource,
       mappingOf,
+      clock,
+      random,
     }
   })
-  const limits = {
-    pageSize: settings.sync.batchSize,
-    sliceMs: settings.sync.sliceMs,
-    maxAttempts: settings.sync.maxRetries,
-  }
-  const pushLimits = {
-    sliceMs: settings.sync.sliceMs,
-    maxAttempts: MAX_PUSH_ATTEMPTS,
-    leaseMs: settings.sync.pushLeaseMs,
-  }
   const verifyBearer = once(async () => {
     const { bearerVerifier } = await import('./adapters/bearer.ts')
     return bearerVerifier({ ...settings.auth, fetch })
@@ -171,15 +176,16 @@ export function createApp(options: AppOptions): App {
         {
           service: 'cosmos',
           essential: true,
-          ping: async () => (await schedulerPorts()).tasks.ping(),
+          ping: async () => (await syncPorts()).tasks.ping(),
         },
         {
           service: 'serviceBus',
           essential: true,
-          ping: async () => (await schedulerPorts()).inbound.ping(),
+          ping: async () => (await syncPorts()).inbound.ping(),
         },
         { service: 'keyVault', essential: true, ping: async () => (await vault()).ping() },
         ...(await realtimes()).map(realtimeProbe),
+        ...probeOf('redis', await redis()),
       ],
       options.version,
       clock,
@@ -189,24 +195,7 @@ export function createApp(options: AppOptions): App {
   return {
     settings,
     clock,
-    scheduleDueTasks: async () => scheduleDueTasks(await schedulerPorts()),
-    executeSync: async (message) =>
-      executeSync(await syncPorts(), limits, { message, signal: stopping.signal }),
-    deferInbound: async (message, messageId) => {
-      const ports = await schedulerPorts()
-      return deferMessage({ ...ports, queue: ports.inbound }, message, messageId)
-    },
-    parkInbound: async (message) =>
-      parkMessage(await syncPorts(), settings.serviceBus.inboundQueue, message),
-    pushChanges: async (message) =>
-      pushChanges(await syncPorts(), pushLimits, { message, signal: stopping.signal }),
-    relayPending: async () => relayPending(await syncPorts()),
-    deferOutbound: async (message, messageId) => {
-      const ports = await syncPorts()
-      return deferMessage({ ...ports, queue: ports.outbound }, message, messageId)
-    },
-    parkOutbound: async (message) =>
-      parkMessage(await syncPorts(), settings.serviceBus.outboundQueue, message),
+    ...syncApp({ settings, ports: syncPorts, signal: stopping.signal }),
     receiveEvent: async (incoming) =>
       receiveEvent(
         {
@@ -217,6 +206,7 @@ export function createApp(options: AppOptions): App {
         incoming,
       ),
     negotiate: async (request) => negotiate(await realtimes(), request),
+    admit: async (call) => (await limits()).admit(call),
     verifyBearer: async (token) => (await verifyBearer())(token),
     credentials,
     health: async () => (await health())(),
@@ -237,6 +227,13 @@ function once<T>(work: () => Promise<T>): () => Promise<T> {
     })
     return result
   }
+}
+
+/** Limits count time that has passed: a clock that is set back must stop nobody for as long. */
+const steadyClock: Clock = () => new Date(performance.timeOrigin + performance.now())
+
+function probeOf(service: string, one: Pick<Probe, 'ping'> | undefined): Probe[] {
+  return one ? [{ service, essential: false, ping: (signal) => one.ping(signal) }] : []
 }
 
 function realtimeProbe(realtime: Realtime): Probe {

@@ -6,7 +6,7 @@ const root = join(import.meta.dirname, '..')
 const src = join(root, 'src')
 
 const features = ['sync', 'credentials', 'rate-limit', 'webhooks', 'notifications', 'management']
-const pure = /^(zod|croner|jose|node:crypto)$/
+const pure = /^(zod|croner|jose|double-metaphone|@skyra\/jaro-winkler|node:crypto)$/
 
 /** What a room may import: other rooms (as values, or as types only) and packages. */
 interface Rule {
@@ -29,16 +29,13 @@ const rules: Readonly<Record<string, Rule>> = {
     types: ['app.ts'],
     packages: /^(@azure\/functions|zod|node:crypto|node:async_hooks)$/,
   },
-  'settings.ts': { values: ['core', 'topology.json'], packages: /^zod$/ },
+  'settings.ts': { values: ['core', 'rate-limit', 'topology.json'], packages: /^zod$/ },
+  'sources.ts': { values: ['core', ...features, 'connectors'], packages: /^$/ },
+  'sync-app.ts': { values: ['sync'], types: ['settings.ts'], packages: /^$/ },
   'app.ts': {
-    values: ['core', ...features, 'connectors', 'adapters', 'vendor-streams.ts'],
+    values: ['core', ...features, 'connectors', 'adapters', 'sources.ts', 'sync-app.ts'],
     types: ['settings.ts'],
     packages: /^@azure\/identity$/,
-  },
-  'vendor-streams.ts': {
-    values: ['core', 'connectors'],
-    types: ['sync', 'credentials'],
-    packages: /^$/,
   },
   'main.ts': {
     values: ['app.ts', 'settings.ts', 'functions', '../package.json'],

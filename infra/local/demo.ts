@@ -2,7 +2,6 @@ import topology from '../../src/topology.json' with { type: 'json' }
 import { cosmosClient, seedConnection, seedTask } from './seed.ts'
 import type { Stack } from './stack.ts'
 
-
 /** Who the demo is about: one tenant with one ServiceNow instance, whose incidents are pulled. */
 export const demo = {
   tenantId: 'demo',
@@ -25,7 +24,10 @@ export async function seedDemo(stack: Stack): Promise<void> {
     credentialId,
     label: 'ServiceNow (local)',
     config: { instanceUrl: stack.settings['SERVICENOW_URL'] },
-    refreshToken: stack.serviceNow.control.issueRefreshToken(),
+    secret: {
+      kind: 'refresh_token',
+      refreshToken: stack.serviceNow.control.issueRefreshToken(),
+    },
   })
   await seedTask(stack, {
     id: taskId,

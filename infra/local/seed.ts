@@ -13,16 +13,15 @@ export interface SeededConnection {
   readonly credentialId: string
   readonly label: string
   readonly config: object
-  readonly refreshToken: string
+  /** As it lies in the vault. */
+  readonly secret: object
+  readonly type?: 'oauth2' | 'api_key'
 }
 
 /** Stores a connection and its credential as an operator's consent would, the secret in the vault. */
 export async function seedConnection(stack: Stack, seeded: SeededConnection): Promise<void> {
   const { tenantId, integrationId, connectionId, credentialId, label, config } = seeded
-  await storeSecret(stack, `credential-${credentialId}`, {
-    kind: 'refresh_token',
-    refreshToken: seeded.refreshToken,
-  })
+  await storeSecret(stack, `credential-${credentialId}`, seeded.secret)
   const shared = { tenantId, integrationId }
   await storeDocument(stack, 'connections', {
     id: connectionId,
@@ -34,7 +33,7 @@ export async function seedConnection(stack: Stack, seeded: SeededConnection): Pr
   await storeDocument(stack, 'credentials', {
     id: credentialId,
     ...shared,
-    type: 'oauth2',
+    type: seeded.type ?? 'oauth2',
     expiryTime: null,
     enabled: true,
     needsReauth: false,

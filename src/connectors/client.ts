@@ -50,10 +50,17 @@ export interface VendorClientOptions {
   readonly finalRefusal?: RegExp | undefined
   /** `refused` is the authorization that the vendor has just not accepted. */
   readonly authorize: (refused: Authorization | undefined) => Promise<Authorization>
+  readonly quota: Quota
   readonly fetch: typeof globalThis.fetch
   readonly now: () => Date
-  /** Sees every answer, for what it says of limits. */
-  readonly observe?: ((answer: RawAnswer) => void) | undefined
+}
+
+/** The limits on calls to this vendor. */
+export interface Quota {
+  /** Asked before every call: undefined when it may go. */
+  readonly admit: (call: VendorCall) => Promise<VendorProblem | undefined>
+  /** Told of every answer, for what it says of limits. */
+  readonly learnFrom: (call: VendorCall, answer: RawAnswer) => Promise<void>
 }
 
 const TIMEOUT_MS = 30_000
@@ -88,32 +95,42 @@ async function callOnce(
   { call, authorization, signal }: Attempt,
 ): Promise<VendorAnswer> {
   if (authorization.kind !== 'authorized') return authorization
-  const { instanceDomains = [], fetch, observe } = options
+  const { instanceDomains = [], quota } = options
   const origin = instanceOf(options.origin, authorization.instanceUrl, instanceDomains)
   if (origin === undefined) return refused("its token names an instance that is not the vendor's")
   const url = new URL(call.path, origin)
   for (const [name, value] of Object.entries(call.query ?? {})) url.searchParams.set(name, value)
   if (url.origin !== origin) return refused('the call leads away from the instance')
+  const problem = await quota.admit(call)
+  if (problem) return problem
+  const answer = await send(options.fetch, url, {
+    method: call.method,
+    headers: {
+      accept: 'application/json',
+      ...call.headers,
+      ...(call.body && 'json' in call.body ? { 'content-type': 'application/json' } : {}),
+      ...authorization.headers,
+    },
+    ...(call.body === undefined ? {} : { body: bodyOf(call.body) }),
+    redirect: 'manual',
+    signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
+  })
+  if (answer.kind === 'answer') await quota.learnFrom(call, answer)
+  return answer
+}
+
+async function send(
+  fetch: typeof globalThis.fetch,
+  url: URL,
+  request: RequestInit & { readonly method: string },
+): Promise<VendorAnswer> {
   try {
-    const response = await fetch(url, {
-      method: call.method,
-      headers: {
-        accept: 'application/json',
-        ...call.headers,
-        ...(call.body && 'json' in call.body ? { 'content-type': 'application/json' } : {}),
-        ...authorization.headers,
-      },
-      ...(call.body === undefined ? {} : { body: bodyOf(call.body) }),
-      redirect: 'manual',
-      signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
-    })
+    const response = await fetch(url, request)
     const text = await response.text()
     const { status, headers } = response
-    const answer: RawAnswer = { kind: 'answer', status, headers, text, body: jsonOf(headers, text) }
-    observe?.(answer)
-    return answer
+    return { kind: 'answer', status, headers, text, body: jsonOf(headers, text) }
   } catch (error) {
-    return readFailure(call.method, error)
+    return readFailure(request.method, error)
   }
 }
 

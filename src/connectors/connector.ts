@@ -40,7 +40,13 @@ export type VendorPage =
 
 /** Why a vendor did not do what was asked. */
 export type VendorProblem =
-  | { readonly kind: 'retry'; readonly reason: string; readonly afterMs?: number }
+  /** `limited` where nothing went wrong, there is only no quota for it now: no try was lost. */
+  | {
+      readonly kind: 'retry'
+      readonly reason: string
+      readonly afterMs?: number
+      readonly limited?: true
+    }
   | { readonly kind: 'refused'; readonly code: ErrorCode; readonly reason: string }
 
 /** One change of one record that is to be made at the vendor. */
@@ -136,8 +142,6 @@ export interface DeletedRows {
   ) => Promise<IdPage>
 }
 
-type Scalar = string | number | boolean
-
 /** How a field of ours is named and typed on the vendor's side. */
 export interface FieldRule {
   readonly local: string
@@ -146,8 +150,6 @@ export interface FieldRule {
   readonly required?: boolean | undefined
   /** The vendor's own: read, never written. */
   readonly readOnly?: boolean | undefined
-  /** Pairs of the vendor's value and ours. */
-  readonly values?: [Scalar, Scalar][] | undefined
 }
 
 /** One kind of record that a vendor lets us read in the order of its changes. */

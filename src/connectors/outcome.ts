@@ -8,6 +8,8 @@ export type Meaning =
   | 'ok'
   /** It was not done; later it may be. */
   | 'retry'
+  /** The same, for want of quota alone: no try was lost. */
+  | 'limited'
   /** Nobody knows whether it was done. */
   | 'unknown'
   | 'reauthorise'
@@ -67,7 +69,7 @@ export const commonRules: readonly OutcomeRule[] = [
   { from: 410, outcome: 'gone', reason: 'it is gone' },
   { from: 412, outcome: 'conflict', reason: 'it has changed' },
   { from: 425, outcome: 'retry', reason: 'it asks to come later' },
-  { from: 429, outcome: 'retry', reason: 'too many requests' },
+  { from: 429, outcome: 'limited', reason: 'too many requests' },
   { from: 400, to: 499, outcome: 'rejected', reason: 'it refuses the request' },
   { from: 503, outcome: 'retry', reason: 'it is not available' },
   // Behind a gateway's error the work may have been done.
@@ -147,7 +149,7 @@ export function problemOf(
 function readProblem(reading: Reading): VendorProblem {
   const { meaning, reason } = reading
   if (meaning === 'reauthorise') return { kind: 'refused', code: 'reauth_required', reason }
-  if (meaning === 'retry' || meaning === 'unknown') return retry(reading)
+  if (meaning === 'retry' || meaning === 'limited' || meaning === 'unknown') return retry(reading)
   return { kind: 'refused', code: 'vendor_failed', reason }
 }
 
@@ -170,6 +172,7 @@ export function writeFailure(
     case 'ok':
       return undefined
     case 'retry':
+    case 'limited':
       return retry(reading)
     case 'unknown':
       return { kind: 'unknown', reason }
@@ -186,6 +189,11 @@ export function writeFailure(
   }
 }
 
-function retry({ reason, afterMs }: Reading): Extract<VendorProblem, { kind: 'retry' }> {
-  return afterMs === undefined ? { kind: 'retry', reason } : { kind: 'retry', reason, afterMs }
+function retry({ meaning, reason, afterMs }: Reading): Extract<VendorProblem, { kind: 'retry' }> {
+  return {
+    kind: 'retry',
+    reason,
+    ...(afterMs === undefined ? {} : { afterMs }),
+    ...(meaning === 'limited' ? { limited: true } : {}),
+  }
 }

@@ -17,6 +17,8 @@ export interface Connection {
     readonly streams?: Readonly<Record<string, StreamSettings>>
   }
   readonly credentialId: string
+  /** Its own limits, where they are not those of its integration: calls per minute, and per day. */
+  readonly limits?: { readonly connection?: number; readonly day?: number }
 }
 
 /** The origin of a connection's instance; undefined unless it is https, or http on this very machine. */

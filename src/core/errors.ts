@@ -10,6 +10,7 @@ export const errorCodes = [
   'internal',
   'invalid_signature',
   'issuer_unavailable',
+  'limits_unavailable',
   'mapping_failed',
   'queue_unavailable',
   'rate_limited',

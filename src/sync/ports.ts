@@ -39,8 +39,14 @@ export interface Refusal {
 
 /** Why a vendor did not do what was asked. */
 export type VendorProblem =
-  /** Later it may work. `afterMs` is the vendor's own word, where it gave one. */
-  { readonly kind: 'retry'; readonly reason: string; readonly afterMs?: number } | Refusal
+  /** Later it may work. `afterMs` is known where somebody named it; `limited` where only quota is lacking. */
+  | {
+      readonly kind: 'retry'
+      readonly reason: string
+      readonly afterMs?: number
+      readonly limited?: true
+    }
+  | Refusal
 
 /** What became of asking a vendor. */
 export type PageOutcome =

@@ -3,10 +3,11 @@ import { toJson, toRow, type Bench } from './harness.ts'
 import { credentials } from './credentials.ts'
 import { dedupe } from './dedupe.ts'
 import { inbound } from './inbound.ts'
+import { limits } from './limits.ts'
 import { moduleLoad } from './module-load.ts'
 import { phone } from './phone.ts'
 
-const benches: readonly Bench[] = [phone, inbound, credentials, dedupe, moduleLoad]
+const benches: readonly Bench[] = [phone, inbound, limits, credentials, dedupe, moduleLoad]
 
 const options = readOptions({
   usage: 'npm run bench --',

@@ -7,7 +7,7 @@ import { commonRules, interpret, type OutcomeTable } from '../../src/connectors/
 import { outcomes as githubOutcomes } from '../../src/connectors/github/outcomes.ts'
 import { outcomes as salesforceOutcomes } from '../../src/connectors/salesforce/outcomes.ts'
 import { fullId } from '../../src/connectors/salesforce/id.ts'
-import { signal } from './rig.ts'
+import { boundless, signal } from './rig.ts'
 
 const now = new Date('2026-03-01T10:00:00Z')
 const domains = connectors['salesforce']?.instanceDomains ?? []
@@ -52,6 +52,7 @@ describe('a token that names an instance', () => {
       origin: registered,
       instanceDomains: domains,
       now: () => now,
+      quota: boundless,
       authorize: async () => ({
         kind: 'authorized',
         headers: { authorization: 'Bearer secret' },
@@ -78,6 +79,7 @@ function clientOf(answers: (() => Response)[], finalRefusal?: RegExp) {
     origin: 'https://acme.my.salesforce.com',
     finalRefusal,
     now: () => now,
+    quota: boundless,
     authorize: async (before) => {
       refused.push(before)
       return { kind: 'authorized', headers: { authorization: `Bearer ${refused.length}` } }
@@ -133,6 +135,7 @@ describe('a call', () => {
     const nowhere = vendorClient({
       origin: 'http://127.0.0.1:1',
       now: () => now,
+      quota: boundless,
       authorize: async () => ({ kind: 'authorized', headers: {} }),
       fetch: async () => {
         throw new TypeError('fetch failed', {
@@ -182,7 +185,7 @@ describe('what an answer means', () => {
     [400, 'QUERY_TIMEOUT', 'retry'],
     [400, 'INVALID_QUERY_LOCATOR', 'retry'],
     [401, 'INVALID_SESSION_ID', 'reauthorise'],
-    [403, 'REQUEST_LIMIT_EXCEEDED', 'retry'],
+    [403, 'REQUEST_LIMIT_EXCEEDED', 'limited'],
     [403, 'INSUFFICIENT_ACCESS_OR_READONLY', 'hidden'],
     [403, 'API_DISABLED_FOR_ORG', 'refused'],
     [404, 'NOT_FOUND', 'gone'],
@@ -191,7 +194,7 @@ describe('what an answer means', () => {
     [409, 'x', 'conflict'],
     [412, 'x', 'conflict'],
     [406, 'x', 'retry'],
-    [420, 'x', 'retry'],
+    [420, 'x', 'limited'],
     [503, 'SERVER_UNAVAILABLE', 'retry'],
     [500, 'UNKNOWN_EXCEPTION', 'unknown'],
     [400, 'STORAGE_LIMIT_EXCEEDED', 'refused'],
@@ -211,23 +214,23 @@ describe('what an answer means', () => {
       403,
       'x',
       { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': reset(120) },
-      { meaning: 'retry', afterMs: 120_000 },
+      { meaning: 'limited', afterMs: 120_000 },
     ],
     [
       403,
       'x',
       { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': reset(-5) },
-      { meaning: 'retry', afterMs: 1_000 },
+      { meaning: 'limited', afterMs: 1_000 },
     ],
     [
       429,
       'x',
       { 'retry-after': '7', 'x-ratelimit-reset': reset(900) },
-      { meaning: 'retry', afterMs: 7_000 },
+      { meaning: 'limited', afterMs: 7_000 },
     ],
-    [403, 'You have exceeded a secondary rate limit', {}, { meaning: 'retry', afterMs: 60_000 }],
+    [403, 'You have exceeded a secondary rate limit', {}, { meaning: 'limited', afterMs: 60_000 }],
     [403, 'Resource not accessible', { 'x-ratelimit-remaining': '5' }, { meaning: 'hidden' }],
-    [429, 'x', {}, { meaning: 'retry', afterMs: 60_000 }],
+    [429, 'x', {}, { meaning: 'limited', afterMs: 60_000 }],
     [503, 'x', { 'x-ratelimit-reset': reset(3_000) }, { meaning: 'retry' }],
     [404, 'Not Found', {}, { meaning: 'hidden' }],
     [410, 'This issue was deleted', {}, { meaning: 'gone' }],

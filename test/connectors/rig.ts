@@ -1,4 +1,4 @@
-import { vendorClient, type VendorClient } from '../../src/connectors/client.ts'
+import { vendorClient, type Quota, type VendorClient } from '../../src/connectors/client.ts'
 import type {
   Connector,
   Stream,
@@ -40,6 +40,9 @@ export interface Rig extends AsyncDisposable {
   readonly tokens: () => number
 }
 
+/** Limits that nobody reaches. */
+export const boundless: Quota = { admit: async () => undefined, learnFrom: async () => {} }
+
 interface ClientParts {
   readonly connector: Connector
   readonly origin: string
@@ -56,6 +59,7 @@ export function clientFor({ connector, origin, control, token }: ClientParts) {
     instanceDomains: connector.instanceDomains,
     finalRefusal: connector.finalRefusal,
     fetch,
+    quota: boundless,
     now: () => new Date(control.clock.now()),
     authorize: async (refused) => {
       if (refused !== undefined || held === undefined) {

@@ -84,7 +84,7 @@ async function seed(stack: Stack): Promise<void> {
       credentialId: `cred-${integrationId}`,
       label: integrationId,
       config: { instanceUrl: url },
-      refreshToken,
+      secret: { kind: 'refresh_token', refreshToken },
     })
     await seedTask(stack, {
       ...shared,

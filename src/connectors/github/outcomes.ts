@@ -7,7 +7,7 @@ const SECONDARY_WAIT_MS = 60_000
 /** Primary limits leave nothing remaining; secondary ones name a wait, or say so only in words. */
 const limited = (status: number): OutcomeRule[] => {
   const wait = { resetHeader: 'x-ratelimit-reset', afterMs: SECONDARY_WAIT_MS }
-  const rule = { from: status, outcome: 'retry', ...wait } as const
+  const rule = { from: status, outcome: 'limited', ...wait } as const
   return [
     {
       ...rule,
@@ -24,7 +24,7 @@ export const outcomes: OutcomeTable = {
   rules: [
     ...limited(403),
     ...limited(429),
-    { from: 429, outcome: 'retry', reason: 'too many requests', afterMs: SECONDARY_WAIT_MS },
+    { from: 429, outcome: 'limited', reason: 'too many requests', afterMs: SECONDARY_WAIT_MS },
     // Also for what is there and not ours to see.
     { from: 404, outcome: 'hidden', reason: 'there is no such thing, or it is not ours to see' },
   ],

@@ -16,7 +16,7 @@ const codes: readonly Pick<OutcomeRule, 'codes' | 'outcome' | 'reason' | 'afterM
   },
   {
     codes: ['REQUEST_LIMIT_EXCEEDED'],
-    outcome: 'retry',
+    outcome: 'limited',
     reason: 'its quota is used up',
     afterMs: QUOTA_WAIT_MS,
   },
@@ -43,7 +43,7 @@ export const outcomes: OutcomeTable = {
     // Several records carry the external id: which one is meant, a person must say.
     { from: 300, outcome: 'rejected', reason: 'several records match the external id' },
     { from: 406, outcome: 'retry', reason: 'it could not serve that now' },
-    { from: 420, outcome: 'retry', reason: 'too many requests' },
+    { from: 420, outcome: 'limited', reason: 'too many requests' },
   ],
   readError: (body) => errorOf(listOf(body)?.[0] ?? body),
 }

@@ -2,7 +2,7 @@ import { readOptions, runEmulator } from '../../command.ts'
 import { startGitHub } from '../github.ts'
 
 const options = readOptions({
-  usage: 'node infra/local/vendors/github/main.ts',
+  usage: 'npm run emulator:github --',
   summary: 'A local stand-in of the issues of GitHub.',
   options: {
     port: { type: 'number', help: 'TCP port on 127.0.0.1, 0 for any', default: 0 },

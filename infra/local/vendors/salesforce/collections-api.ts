@@ -45,7 +45,8 @@ export function callCollection(
     if (!isField)
       return failure(400, 'INVALID_FIELD', `${upsert.field} is no external id of ${upsert.object}`)
   }
-  return ok(runAll(items, workOf(call, upsert), allOrNone))
+  const work = workOf(call, upsert)
+  return ok(allOrNone ? runAll(call.org, items, work) : items.map(work))
 }
 
 function itemOf(record: unknown): Item {
@@ -65,13 +66,14 @@ function refuse(items: readonly Item[]): LocalResponse | undefined {
 }
 
 /** When all shall succeed or none, one that fails takes the others with it. */
-function runAll(items: readonly Item[], work: Work, allOrNone: boolean): object[] {
-  const results = items.map(work)
-  const fails = results.some((result) => Reflect.get(result, 'success') === false)
-  if (!allOrNone || !fails) return results
-  return results.map((result) =>
-    Reflect.get(result, 'success') === true ? itemFailure(ROLLED_BACK) : result,
+function runAll(org: Org, items: readonly Item[], work: Work): object[] {
+  const succeeds = (result: object) => Reflect.get(result, 'success') === true
+  const results = org.attempt(
+    () => items.map(work),
+    (all) => all.every(succeeds),
   )
+  if (results.every(succeeds)) return results
+  return results.map((result) => (succeeds(result) ? itemFailure(ROLLED_BACK) : result))
 }
 
 function workOf(call: CollectionCall, upsert: { object: string; field: string } | undefined): Work {

@@ -2,7 +2,7 @@ import { readOptions, runEmulator } from '../../command.ts'
 import { startSalesforce } from '../salesforce.ts'
 
 const options = readOptions({
-  usage: 'node infra/local/vendors/salesforce/main.ts',
+  usage: 'npm run emulator:salesforce --',
   summary: 'A local stand-in of a Salesforce organisation.',
   options: {
     port: { type: 'number', help: 'TCP port on 127.0.0.1, 0 for any', default: 0 },

@@ -33,6 +33,7 @@ export class Org {
   readonly #counters = new Map<string, number>()
   readonly #listeners: ((change: RecordChange) => void)[] = []
   readonly #now: () => number
+  #held: RecordChange[] | undefined
 
   constructor(now: () => number) {
     this.#now = now
@@ -114,6 +115,20 @@ export class Org {
     return this.#commit({ object, operation: 'undelete', row, ...writer })
   }
 
+  /** Undoes everything that the work wrote when its result is not kept; nobody hears of it before. */
+  attempt<T>(work: () => T, keeps: (result: T) => boolean): T {
+    const before = new Map([...this.#rows].map(([object, rows]) => [object, new Map(rows)]))
+    const held: RecordChange[] = []
+    this.#held = held
+    const result = work()
+    this.#held = undefined
+    if (keeps(result)) for (const change of held) this.#tell(change)
+    else
+      for (const object of this.#rows.keys())
+        this.#rows.set(object, before.get(object) ?? new Map())
+    return result
+  }
+
   /** Writes as it is, without stamps or triggers. */
   writeSilently(object: string, row: Row): void {
     this.#of(object).set(String(row['Id']), row)
@@ -138,8 +153,13 @@ export class Org {
 
   #commit(change: RecordChange): Written {
     this.writeSilently(change.object, change.row)
-    for (const listener of this.#listeners) listener(change)
+    if (this.#held) this.#held.push(change)
+    else this.#tell(change)
     return { row: change.row }
+  }
+
+  #tell(change: RecordChange): void {
+    for (const listener of this.#listeners) listener(change)
   }
 
   #check(object: string, given: Changes, former: Row | undefined): WriteError | undefined {

@@ -5,21 +5,28 @@ import { connectors } from './connectors/index.ts'
 import { instanceOrigin, type Connection } from './core/connection.ts'
 import type { Clock } from './core/time.ts'
 import type { Credentials } from './credentials/credentials.ts'
+import type { Limiter } from './rate-limit/limiter.ts'
+import { laneOf, quotaOf } from './rate-limit/quota.ts'
 import type { FieldMapping, Mapping } from './sync/mapping.ts'
 import type { Refusal, Source } from './sync/ports.ts'
 import type { Task } from './sync/task.ts'
 
-interface SourceParts {
+export interface SourceParts {
   readonly task: Task
   readonly connection: Connection | undefined
   readonly access: Credentials
+  readonly limits: Limiter
   readonly fetch: typeof globalThis.fetch
   readonly clock: Clock
 }
 
 /** A task's stream: the vendor's code, the connection's own host and its credential. */
-export async function sourceOf(parts: SourceParts): Promise<Source | Refusal> {
-  const { task, connection, access, fetch, clock } = parts
+export async function sourceOf({
+  task,
+  connection,
+  ...parts
+}: SourceParts): Promise<Source | Refusal> {
+  const { access, limits, fetch, clock } = parts
   if (!connection)
     return refusal('connection_not_found', `there is no connection ${task.connectionId}`)
   const { tenantId, credentialId, integrationId } = connection
@@ -41,6 +48,13 @@ export async function sourceOf(parts: SourceParts): Promise<Source | Refusal> {
     finalRefusal: connector.finalRefusal,
     fetch,
     now: clock,
+    quota: quotaOf(limits, {
+      integrationId,
+      tenantId,
+      connectionId: connection.id,
+      lane: laneOf(task),
+      limits: connection.limits,
+    }),
     authorize: (refused) =>
       access.getCredential({
         ...request,
