@@ -20,12 +20,14 @@ import type { IncomingCall } from './rate-limit/limits.ts'
 import type { Settings } from './settings.ts'
 import { mappingFor, sourceOf } from './sources.ts'
 import type { Refusal, Source, SyncPorts } from './sync/ports.ts'
+import { managementApp, type ManagementApp } from './management-app.ts'
 import { syncApp, type SyncApp } from './sync-app.ts'
 import type { Task } from './sync/task.ts'
 
 /** What the functions call. */
-export interface App extends AsyncDisposable, SyncApp {
+export interface App extends AsyncDisposable, SyncApp, ManagementApp {
   readonly settings: Settings
+  readonly version: string
   readonly clock: Clock
   readonly receiveEvent: (incoming: Incoming) => Promise<Delivery>
   readonly negotiate: (request: NegotiateRequest) => Promise<Negotiated>
@@ -195,7 +197,14 @@ export function createApp(options: AppOptions): App {
   return {
     settings,
     clock,
+    version: options.version,
     ...syncApp({ settings, ports: syncPorts, signal: stopping.signal }),
+    ...managementApp({
+      syncPorts,
+      connections: connectionsOf,
+      credentials,
+      signal: stopping.signal,
+    }),
     receiveEvent: async (incoming) =>
       receiveEvent(
         {

@@ -31,9 +31,22 @@ const rules: Readonly<Record<string, Rule>> = {
   },
   'settings.ts': { values: ['core', 'rate-limit', 'topology.json'], packages: /^zod$/ },
   'sources.ts': { values: ['core', ...features, 'connectors'], packages: /^$/ },
+  'management-app.ts': {
+    values: ['core', 'connectors'],
+    types: ['credentials', 'management', 'sync'],
+    packages: /^$/,
+  },
   'sync-app.ts': { values: ['sync'], types: ['settings.ts'], packages: /^$/ },
   'app.ts': {
-    values: ['core', ...features, 'connectors', 'adapters', 'sources.ts', 'sync-app.ts'],
+    values: [
+      'core',
+      ...features,
+      'connectors',
+      'adapters',
+      'sources.ts',
+      'sync-app.ts',
+      'management-app.ts',
+    ],
     types: ['settings.ts'],
     packages: /^@azure\/identity$/,
   },

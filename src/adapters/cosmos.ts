@@ -98,7 +98,7 @@ async function* pages<T>(
   }
 }
 
-function toSql({ anyOf }: Query): SqlQuerySpec {
+function toSql({ anyOf, page }: Query): SqlQuerySpec {
   const parameters: { name: string; value: string | number | boolean }[] = []
   const term = ({ field, is, value }: Condition) => {
     const name = `@p${parameters.length}`
@@ -110,7 +110,13 @@ function toSql({ anyOf }: Query): SqlQuerySpec {
     return is === 'contains' ? `ARRAY_CONTAINS(${path}, ${name})` : `${path} ${is} ${name}`
   }
   const groups = anyOf.map((conditions) => `(${conditions.map(term).join(' AND ')})`)
-  return { query: `SELECT * FROM c WHERE ${groups.join(' OR ')}`, parameters }
+  const where = groups.join(' OR ')
+  if (!page) return { query: `SELECT * FROM c WHERE ${where}`, parameters }
+  parameters.push({ name: '@after', value: page.after }, { name: '@limit', value: page.limit })
+  return {
+    query: `SELECT TOP @limit * FROM c WHERE (${where}) AND c.id > @after ORDER BY c.id`,
+    parameters,
+  }
 }
 
 /** One transactional batch: one round trip, whatever the number of writes. */
@@ -151,7 +157,15 @@ function toOperation<T extends Document>(write: Write<T>): OperationInput {
       }
     case 'upsert':
       return { operationType: 'Upsert', resourceBody: toResource(write.document) }
+    case 'remove':
+      return conditionalDelete(write.document.id, write.etag)
   }
+}
+
+/** The service honours the condition of any operation of a batch; the SDK's type for deletions leaves it out. */
+function conditionalDelete(id: string, ifMatch: string): OperationInput {
+  const operation = { operationType: 'Delete', id, ifMatch } as const
+  return operation
 }
 
 /** Our documents are plain JSON; the SDK's type for that has an index signature, which interfaces lack. */

@@ -17,9 +17,11 @@ export type Write<T> =
   /** Conflicts when the document is gone or has another tag. */
   | { readonly kind: 'replace'; readonly document: T; readonly etag: string }
   | { readonly kind: 'upsert'; readonly document: T }
+  /** Conflicts when the document is gone or has another tag. */
+  | { readonly kind: 'remove'; readonly document: T; readonly etag: string }
 
 export type WriteOutcome =
-  /** The new tags, in the order of the writes. */
+  /** The new tags, in the order of the writes; empty for what was removed. */
   | { readonly committed: true; readonly etags: readonly string[] }
   /** Nothing was written; `conflict` is the index of the write whose condition did not hold. */
   | { readonly committed: false; readonly conflict: number }
@@ -34,6 +36,8 @@ export interface Condition {
 /** Documents that fulfil every condition of at least one group. A comparison with a missing field does not hold. */
 export interface Query {
   readonly anyOf: readonly (readonly Condition[])[]
+  /** In the order of their ids, so many behind this one. In any order and all of them when absent. */
+  readonly page?: { readonly after: string; readonly limit: number }
 }
 
 /** Atomic writes go up to this many documents and bytes (Cosmos DB, transactional batch limits). */

@@ -12,6 +12,7 @@ export const errorCodes = [
   'issuer_unavailable',
   'limits_unavailable',
   'mapping_failed',
+  'not_found',
   'queue_unavailable',
   'rate_limited',
   'realtime_unavailable',

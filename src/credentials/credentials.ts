@@ -16,6 +16,8 @@ import {
   type DeviceToken,
 } from './device.ts'
 import { defaultOptions, type CredentialOptions } from './ports.ts'
+import { registerCredential } from './register.ts'
+import type { Secret } from './secret.ts'
 import {
   isSessionToken,
   listSessions,
@@ -31,6 +33,7 @@ export interface Credentials extends CredentialAccess {
   startAuthorization(start: AuthorizationStart): ReturnType<typeof startAuthorization>
   completeAuthorization(callback: Callback): Promise<Purpose>
   disconnect(of: Parameters<typeof disconnect>[1]): Promise<void>
+  register(of: Parameters<typeof registerCredential>[1], secret: Secret): Promise<void>
   refreshForDevice(request: DeviceRequest): Promise<DeviceToken>
   /** Who holds a bearer token: a phone's session of ours, or what `verify` says. Throws `unauthenticated`. */
   deviceCaller(token: string, verify: (token: string) => Promise<Caller>): Promise<DeviceCaller>
@@ -51,6 +54,7 @@ export function openCredentials(
     startAuthorization: (start) => startAuthorization(ports, start),
     completeAuthorization: (callback) => completeAuthorization(ports, callback),
     disconnect: (of) => disconnect(ports, of),
+    register: (of, secret) => registerCredential(ports, of, secret),
     refreshForDevice: (request) => refreshForDevice(ports, access, request),
     deviceCaller: async (token, verify) => {
       if (!isSessionToken(token)) return verify(token)

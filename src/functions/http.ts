@@ -22,6 +22,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   forbidden: 403,
   invalid_signature: 401,
   issuer_unavailable: 503,
+  not_found: 404,
   queue_unavailable: 503,
   rate_limited: 429,
   realtime_unavailable: 503,
@@ -49,9 +50,14 @@ export function httpHandler(
     })
 }
 
+/** The status that an error code is answered with. */
+export function statusOf(code: ErrorCode): number {
+  return statuses[code] ?? 500
+}
+
 function refuse(error: unknown, correlationId: string): HttpResponseInit {
   const code = codeOf(error)
-  const status = statuses[code] ?? 500
+  const status = statusOf(code)
   const line = { code, status, correlationId }
   if (status >= 500) invocationLog.error(explain(error), line)
   else invocationLog.info(explain(error), line)
@@ -82,14 +88,22 @@ function tooLarge(limit: number): AppError {
   return new AppError('body_too_large', `the body is larger than ${limit} bytes`)
 }
 
-/** A JSON body of the given shape. Throws `bad_request` that names every field that does not fit. */
-export function parseBody<T>(bytes: Buffer, shape: z.ZodType<T>): T {
-  let value: unknown
+/** The body as JSON, whatever it holds. Throws `bad_request`, `body_too_large`. */
+export async function readJson(request: HttpRequest, limit: number): Promise<unknown> {
+  return jsonOf(await readBytes(request, limit))
+}
+
+function jsonOf(bytes: Buffer): unknown {
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch (cause) {
     throw new AppError('bad_request', 'the body is not JSON', { cause })
   }
+}
+
+/** A JSON body of the given shape. Throws `bad_request` that names every field that does not fit. */
+export function parseBody<T>(bytes: Buffer, shape: z.ZodType<T>): T {
+  const value = jsonOf(bytes)
   const parsed = shape.safeParse(value)
   if (parsed.success) return parsed.data
   const problems = parsed.error.issues.map(

@@ -6,6 +6,7 @@ import { registerOAuthAuthorize } from './oauth-authorize.ts'
 import { registerOAuthCallback } from './oauth-callback.ts'
 import { registerOAuthRefresh } from './oauth-refresh.ts'
 import { registerTokenRefresher } from './token-refresher.ts'
+import { registerManagement } from './management.ts'
 import { registerServiceNowWebhook } from './servicenow-webhook.ts'
 import { registerSignalRNegotiate } from './signalr-negotiate.ts'
 import { registerSyncInboundWorker } from './sync-inbound-worker.ts'
@@ -26,5 +27,6 @@ export function registerFunctions(host: FunctionApp, app: App): void {
   registerOAuthRefresh(host, app)
   registerDeviceSessions(host, app)
   registerSignalRNegotiate(host, app)
+  registerManagement(host, app)
   registerHealth(host, app)
 }

@@ -75,7 +75,7 @@ function latestOf(record: RecordDocument, fields: readonly string[]): string {
 }
 
 /** The link of a record that is to be created there anew. */
-function reborn({ generation }: Link): Link {
+export function reborn({ generation }: Link): Link {
   return {
     externalId: null,
     generation: generation + 1,

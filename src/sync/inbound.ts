@@ -53,7 +53,7 @@ export async function executeSync(
     held: lease.held,
     limits,
     task,
-    deletesApproved: message.deletesApproved ?? false,
+    deletesApproved: task.deletesApproved ?? false,
     signal: work.signal,
   })
   return settle(ports, { message, slice, limits })

@@ -36,6 +36,8 @@ export const taskShape = z.object({
   /** Instead of the vendor's own. */
   mapping: mappingShape.optional(),
   ...policyFields,
+  /** A person has approved the deletions that the last run held. */
+  deletesApproved: z.boolean().optional(),
 })
 export type Task = z.infer<typeof taskShape>
 
@@ -52,8 +54,6 @@ export const inboundMessageShape = z.object({
   taskId: name,
   /** Only this row: a webhook said that it changed. */
   externalId: name.optional(),
-  /** A person has approved deletions that looked like a mistake. */
-  deletesApproved: z.boolean().optional(),
   /** Counts the messages of one run. */
   slice: z.int().nonnegative().default(0),
   /** Counts the tries since the run last got further. */
@@ -163,7 +163,8 @@ export function startedBy(task: Task, runId: string, now: Date): Task | undefine
 /** The task after its run ended. It waits for the next slot; slots that passed meanwhile are one missed run, not many. */
 export function ended(task: Task, status: 'completed' | 'failed', now: Date): Task {
   const next = task.schedule === undefined ? undefined : nextSlot(task.schedule, now)
-  return { ...task, status, claim: null, nextScheduled: next?.toISOString() ?? null }
+  const { deletesApproved: _, ...rest } = task
+  return { ...rest, status, claim: null, nextScheduled: next?.toISOString() ?? null }
 }
 
 const ranks = { high: 0, normal: 1, low: 2 } as const

@@ -178,6 +178,43 @@ describe.for(Object.keys(implementations))('a collection %s', (name) => {
     expect(await ids({ anyOf: [[{ field: 'tags', is: 'contains', value: 'r' }]] })).toEqual([])
   })
 
+  test('removes what has not changed, together with other writes', async () => {
+    await using here = await open()
+    await here.things.write(partition, [create(thing('a')), create(thing('b'))])
+    const stored = await here.things.get(partition, 'a')
+    if (!stored) throw new Error('it is gone')
+    const remove = (etag: string): Write<Thing> => ({ kind: 'remove', document: thing('a'), etag })
+    expect(await here.things.write(partition, [remove('"other"')])).toEqual({
+      committed: false,
+      conflict: 0,
+    })
+    const both = [create(thing('c')), remove(stored.etag)]
+    expect(await here.things.write(partition, both)).toMatchObject({ committed: true })
+    expect(await here.things.get(partition, 'a')).toBeUndefined()
+    expect(await here.things.write(partition, [remove(stored.etag)])).toMatchObject({
+      committed: false,
+    })
+  })
+
+  test('answers a query page by page, in the order of ids', async () => {
+    await using here = await open()
+    const ids = ['e', 'a', 'd', 'b', 'c']
+    await here.things.write(
+      partition,
+      ids.map((id) => create(thing(id, { on: id !== 'c' }))),
+    )
+    const read = async (after: string) => {
+      const found: string[] = []
+      const on = { field: 'on', is: '=', value: true } as const
+      const query = { anyOf: [[on]], page: { after, limit: 2 } }
+      for await (const { document } of here.things.query(query, partition)) found.push(document.id)
+      return found
+    }
+    expect(await read('')).toEqual(['a', 'b'])
+    expect(await read('b')).toEqual(['d', 'e'])
+    expect(await read('e')).toEqual([])
+  })
+
   test('says store_unavailable when it is away', async () => {
     await using here = await open()
     await here.things.ping()

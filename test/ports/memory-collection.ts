@@ -61,7 +61,10 @@ export function memoryCollection<T extends Document>(): MemoryCollection<T> {
     query: async function* (query, partition) {
       const candidates = partition ? [...documentsOf(partition).values()] : stored()
       const found = await around('query', () =>
-        candidates.filter(({ document }) => fulfils(document, query)),
+        pageOf(
+          candidates.filter(({ document }) => fulfils(document, query)),
+          query,
+        ),
       )
       for (const one of found) yield structuredClone(one)
     },
@@ -82,7 +85,11 @@ function apply<T extends Document>(
   if (writes.length > MAX_WRITES) throw new RangeError(`${writes.length} writes in one batch`)
   const conflict = writes.findIndex((write) => !holds(write, documents.get(write.document.id)))
   if (conflict !== -1) return { committed: false, conflict }
-  const etags = writes.map(({ document }) => {
+  const etags = writes.map(({ kind, document }) => {
+    if (kind === 'remove') {
+      documents.delete(document.id)
+      return ''
+    }
     const etag = `"${randomUUID()}"`
     documents.set(document.id, { document: structuredClone(document), etag })
     return etag
@@ -95,10 +102,22 @@ function holds<T extends Document>(write: Write<T>, found: Stored<T> | undefined
     case 'create':
       return found === undefined
     case 'replace':
+    case 'remove':
       return found?.etag === write.etag
     case 'upsert':
       return true
   }
+}
+
+function pageOf<T extends Document>(
+  found: readonly Stored<T>[],
+  { page }: Query,
+): readonly Stored<T>[] {
+  if (!page) return found
+  return found
+    .filter(({ document }) => document.id > page.after)
+    .sort((a, b) => (a.document.id < b.document.id ? -1 : 1))
+    .slice(0, page.limit)
 }
 
 function fulfils(document: Document, { anyOf }: Query): boolean {
