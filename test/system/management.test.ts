@@ -22,8 +22,7 @@ const recordShape = z.looseObject({
 async function apiOf(
   { stack }: Running,
   { url }: FunctionsProcess,
-  roles: string[],
-  tenantId: string = demo.tenantId,
+  { roles, tenantId = demo.tenantId }: { roles: string[]; tenantId?: string },
 ) {
   const { token } = await stack.issuer.control.mint({ subject: 'op', tenantId, roles })
   return async (method: string, path: string, more: { body?: unknown; etag?: string } = {}) => {
@@ -63,7 +62,7 @@ test('operators see records, change them, and the change reaches the vendor and 
     schedule: '0 0 * * * *',
   })
   await using functions = await running.startFunctions()
-  const api = await apiOf(running, functions, ['operator'])
+  const api = await apiOf(running, functions, { roles: ['operator'] })
   await fireTimer(running, functions, 'SyncScheduler')
   const all = async () =>
     z.array(recordShape).parse((await api('GET', 'records?entityType=incident')).json?.data)
@@ -118,9 +117,9 @@ test('operators see records, change them, and the change reaches the vendor and 
 test('roles, tenants and shapes are held; what is refused says why', async () => {
   await using running = await startRunning({ serviceNow: { count: 1 } })
   await using functions = await running.startFunctions()
-  const viewer = await apiOf(running, functions, ['viewer'])
-  const admin = await apiOf(running, functions, ['admin'])
-  const stranger = await apiOf(running, functions, ['admin'], 'another')
+  const viewer = await apiOf(running, functions, { roles: ['viewer'] })
+  const admin = await apiOf(running, functions, { roles: ['admin'] })
+  const stranger = await apiOf(running, functions, { roles: ['admin'], tenantId: 'another' })
   expect(await viewer('POST', `sync-tasks/${demo.taskId}/run`)).toMatchObject({ status: 403 })
   expect(await viewer('GET', `sync-tasks/${demo.taskId}`)).toMatchObject({ status: 200 })
   expect(await stranger('GET', `sync-tasks/${demo.taskId}`)).toMatchObject({

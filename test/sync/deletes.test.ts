@@ -1,0 +1,192 @@
+import { expect, test } from 'vitest'
+import { redrive } from '../../src/sync/parked.ts'
+import type { FoundOne, PushAbilities, Source } from '../../src/sync/ports.ts'
+import { rowsOf, task, world, type Row } from './world.ts'
+
+type World = ReturnType<typeof world>
+
+/** A vendor that does not tell of deletions: only its ids do. `there` is what a point read says of a row. */
+function withIds(rows: Row[], there: (id: string) => FoundOne['kind'] = () => 'gone') {
+  const here = world(rows)
+  const asked: string[] = []
+  const fetchOne: PushAbilities['fetchOne'] = async (id) => {
+    asked.push(id)
+    const kind = rows.some((row) => row.id === id) ? 'row' : there(id)
+    if (kind === 'gone' || kind === 'hidden') return { kind }
+    const [found] = rows
+    const time = found?.time ?? ''
+    return {
+      kind: 'row',
+      row: {
+        externalId: id,
+        cursor: { time, id },
+        version: { time, count: 0 },
+        values: { title: `row ${id}` },
+      },
+    }
+  }
+  const ids: { list: string[] | undefined } = { list: undefined }
+  const more: Partial<Source> = {
+    push: {
+      batchSize: 1,
+      marker: 'none',
+      comparesAndSets: true,
+      write: async () => [],
+      fetchOne,
+      findByMarker: async () => ({ kind: 'found', rows: new Map() }),
+    },
+    fetchIds: async ({ after, limit }) => {
+      const all = (ids.list ?? rows.map(({ id }) => id))
+        .filter((id) => after === null || id > after)
+        .sort()
+      return { kind: 'page', ids: all.slice(0, limit), more: all.length > limit }
+    },
+  }
+  Object.assign(here.vendor.source, more)
+  return { here, ids, asked }
+}
+
+async function run(here: World): Promise<void> {
+  here.advance(25 * 3_600_000)
+  await here.tick()
+  await here.drain()
+}
+
+const living = (here: World) => here.records().filter(({ deleted }) => !deleted).length
+
+test('a row that is missing among the ids and confirmed to be gone is deleted', async () => {
+  const rows = rowsOf(40, 4)
+  const { here, asked } = withIds(rows)
+  await here.addTask()
+  await run(here)
+  rows.splice(5, 3)
+  await run(here)
+  expect(living(here)).toBe(37)
+  expect(asked).toHaveLength(3)
+  await run(here)
+  expect(asked).toHaveLength(3)
+})
+
+test.for<[string, (ids: string[]) => string[]]>([
+  ['nothing at all', () => []],
+  ['60 % of the rows', (ids) => ids.slice(0, Math.floor(ids.length * 0.6))],
+])(
+  'S31: a scan that returns %s deletes nothing, and is held until a person approves',
+  async ([, cut]) => {
+    const rows = rowsOf(40, 4)
+    const { here, ids, asked } = withIds(rows)
+    await here.addTask()
+    await run(here)
+    ids.list = cut(rows.map(({ id }) => id))
+    await run(here)
+    expect(living(here)).toBe(40)
+    expect(asked).toEqual([])
+    expect(here.parked.all()).toMatchObject([
+      { kind: 'deletes', known: 40, reason: { code: 'deletes_held' } },
+    ])
+    // Approved; but the rows are there, and each is asked for first.
+    await redrive(here.ports, task.tenantId, here.parked.all()[0]?.id ?? '')
+    await here.tick()
+    await here.drain()
+    expect(asked.length).toBeGreaterThan(0)
+    expect(living(here)).toBe(40)
+    expect(here.parked.all()).toEqual([])
+    expect(here.tasks.all()[0]).not.toHaveProperty('deletesApproved')
+  },
+)
+
+test('S31: what an approval meets and a point read confirms is deleted', async () => {
+  const rows = rowsOf(40, 4)
+  const { here } = withIds(rows)
+  await here.addTask()
+  await run(here)
+  rows.splice(0, 30)
+  await run(here)
+  expect(living(here)).toBe(40)
+  await redrive(here.ports, task.tenantId, here.parked.all()[0]?.id ?? '')
+  await here.tick()
+  await here.drain()
+  expect(living(here)).toBe(10)
+})
+
+test('S31: a row that we may not see any more is not taken for deleted', async () => {
+  const rows = rowsOf(40, 4)
+  const { here } = withIds(rows, () => 'hidden')
+  await here.addTask()
+  await run(here)
+  rows.splice(5, 3)
+  await run(here)
+  expect(living(here)).toBe(40)
+})
+
+test('S26: a vendor that sends one page for ever is left, and the run says why', async () => {
+  const rows = rowsOf(30, 30)
+  const here = world(rows, { pageSize: 10, sliceMs: 86_400_000 })
+  const ask = here.vendor.source.fetchPage
+  let asked = 0
+  here.vendor.source.fetchPage = async (_request, signal) => {
+    asked += 1
+    const page = await ask({ after: null, skip: 0, limit: 10 }, signal)
+    return page.kind === 'page' ? { ...page, more: true } : page
+  }
+  await here.addTask()
+  await here.tick()
+  expect((await here.drain()).at(-1)).toMatchObject({
+    result: { status: 'partial', error: { code: 'stream_stalled' } },
+  })
+  expect(asked).toBeLessThan(1_100)
+  expect(here.records()).toHaveLength(10)
+})
+
+test('S32: a row that comes back after its deletion is the same record; another with the same content is another', async () => {
+  const rows = rowsOf(20, 4)
+  const { here } = withIds(rows)
+  await here.addTask()
+  await run(here)
+  const [gone] = rows.splice(3, 1)
+  if (!gone) throw new Error('there is no row')
+  await run(here)
+  expect(living(here)).toBe(19)
+  rows.push({ ...gone, time: new Date(here.ports.clock().getTime()).toISOString(), count: 1 })
+  await run(here)
+  expect(living(here)).toBe(20)
+  expect(here.records()).toHaveLength(20)
+  rows.push({
+    ...gone,
+    id: 'another',
+    title: `row ${gone.id}`,
+    time: new Date(here.ports.clock().getTime()).toISOString(),
+  })
+  await run(here)
+  expect(here.records()).toHaveLength(21)
+})
+
+test('a webhook’s row is taken as it is there now, through the same merge, and told once', async () => {
+  const rows = rowsOf(3, 1)
+  const { here, asked } = withIds(rows)
+  await here.addTask()
+  const message = {
+    ...task,
+    correlationId: 'hook-1',
+    enqueuedAt: here.ports.clock().toISOString(),
+    taskId: task.id,
+    externalId: rows[1]?.id ?? '',
+    slice: 0,
+    attempt: 1,
+    deferrals: 0,
+  }
+  expect(await here.work(message)).toMatchObject({
+    kind: 'finished',
+    result: { recordsCreated: 1 },
+  })
+  expect(await here.work(message)).toMatchObject({
+    kind: 'finished',
+    result: { recordsCreated: 0, recordsUpdated: 0 },
+  })
+  expect(asked).toHaveLength(2)
+  rows.splice(1, 1)
+  expect(await here.work({ ...message, correlationId: 'hook-2' })).toMatchObject({
+    result: { recordsUpdated: 1 },
+  })
+  expect(living(here)).toBe(0)
+})
