@@ -61,6 +61,11 @@ export function linkOf({ links }: RecordDocument, connectionId: string): Link {
   return Object.hasOwn(links, connectionId) ? (links[connectionId] ?? noLink) : noLink
 }
 
+/** Whether a record still has no row of the connection. */
+export function isFree(record: RecordDocument, connectionId: string): boolean {
+  return !record.deleted && linkOf(record, connectionId).externalId === null
+}
+
 export function setLink(draft: Draft, connectionId: string, change: (link: Link) => Link): void {
   const { record } = draft
   const link = change(linkOf(record, connectionId))
@@ -182,7 +187,11 @@ function valueOf(field: string, fields: RecordDocument['fields'], whole: Json): 
 }
 
 /** The revision makes it another conflict the next time; a repeated try of this one has the same. */
-function conflictIdOf({ id, rev }: RecordDocument, connectionId: string, field: string): string {
+export function conflictIdOf(
+  { id, rev }: RecordDocument,
+  connectionId: string,
+  field: string,
+): string {
   return idOf('conflict', id, connectionId, field, String(rev))
 }
 

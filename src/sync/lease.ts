@@ -88,11 +88,12 @@ function newRun(
   { runId, overlapMs }: { readonly runId: string; readonly overlapMs: number },
   now: Date,
 ): Omit<Run, 'slice' | 'leaseUntil'> {
-  const { deletedTo, comparedAt } = before?.run ?? {}
+  const { deletedTo, comparedAt, complete } = before?.run ?? {}
   return {
     runId,
     ...(deletedTo === undefined ? {} : { deletedTo }),
     ...(comparedAt === undefined ? {} : { comparedAt }),
+    ...(complete === undefined ? {} : { complete }),
     position: rewound(before?.cursor ?? null, overlapMs),
     startedAt: now.toISOString(),
     counts: noCounts,

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../core/canonical-json.ts'
-import type { Stored, WriteOutcome } from '../core/collection.ts'
+import type { Stored, Write, WriteOutcome } from '../core/collection.ts'
 import { AppError } from '../core/errors.ts'
 import { newId } from '../core/ids.ts'
 import { deleteLocally } from './deletion.ts'
@@ -8,7 +8,7 @@ import { changeLocally } from './merge.ts'
 import { announce } from './outbox.ts'
 import type { SyncPorts } from './ports.ts'
 import { addressed } from './push.ts'
-import type { RecordDocument } from './record.ts'
+import type { RecordDocument, ShardDocument } from './record.ts'
 import { sidesOf } from './sides.ts'
 
 type RecordPorts = Pick<SyncPorts, 'shards' | 'tasks' | 'mappingOf' | 'outbound' | 'clock'>
@@ -106,7 +106,16 @@ function stale(id: string): AppError {
 /** Writes a record with its outbox and its conflicts, and tells the workers. Throws `conflict`. */
 export async function store(
   ports: RecordPorts,
-  { merged, etag }: { readonly merged: Merged; readonly etag: string | undefined },
+  {
+    merged,
+    etag,
+    writes = [],
+  }: {
+    readonly merged: Merged
+    readonly etag: string | undefined
+    /** Other documents of the same write. */
+    readonly writes?: readonly Write<ShardDocument>[]
+  },
 ): Promise<Stored<RecordDocument>> {
   const { tenantId, entityType } = merged.record
   const sides = await sidesOf(ports, tenantId, entityType)
@@ -115,6 +124,7 @@ export async function store(
     [tenantId, entityType],
     [
       etag === undefined ? { kind: 'create', document } : { kind: 'replace', document, etag },
+      ...writes,
       ...merged.conflicts.map((conflict) => ({ kind: 'upsert', document: conflict }) as const),
     ],
   )

@@ -9,7 +9,7 @@ import { lookBefore, writeAll, type Called, type Calling } from './push-calls.ts
 import { commitJobs } from './push-commit.ts'
 import { replay, type Job } from './push-job.ts'
 import { commitAsPusher, takePusher, type HeldPusher } from './pusher.ts'
-import type { RecordDocument, StreamKey } from './record.ts'
+import { streamId, type RecordDocument, type StreamKey } from './record.ts'
 import { sidesOf, type TaskSide } from './sides.ts'
 import type { OutboundMessage } from './task.ts'
 
@@ -32,6 +32,8 @@ export type PushOutcome =
 const backoff = { baseMs: 2 * SECOND_MS, capMs: 15 * MINUTE_MS }
 /** A credential that a person has to renew is looked at again so often. */
 const REFUSED_MS = 15 * MINUTE_MS
+/** Until the first run over everything that is there has ended, it is asked for so often. */
+const UNREAD_MS = 30 * SECOND_MS
 /** Records read, pushed and committed together: one write is the lease's, and each may bring conflicts. */
 const RECORDS_AT_A_TIME = 30
 
@@ -59,8 +61,23 @@ export async function pushChanges(
   const lease = await takePusher(ports, key, { owner, leaseMs: limits.leaseMs })
   if (lease.kind === 'busy') return comeBack(ports, message, { at: lease.until, pushed: 0 })
   const pushing: Pushing = { ports, limits, key, side, sides, signal, message }
+  if (await isUnread(ports, side, key)) {
+    const problem = {
+      kind: 'retry',
+      reason: 'its rows are not all read yet',
+      afterMs: UNREAD_MS,
+    } as const
+    return pause(pushing, { held: lease.held, problem, pushed: 0 })
+  }
   if (!abilities) return pause(pushing, { held: lease.held, problem: refused ?? gone, pushed: 0 })
   return drain(pushing, { held: lease.held, abilities })
+}
+
+/** Where new rows may be records of ours, nothing is created before all that is there was read once. */
+async function isUnread(ports: SyncPorts, side: TaskSide, key: StreamKey): Promise<boolean> {
+  if (!side.duplicates || side.task.syncMode === 'push') return false
+  const stream = await ports.shards.get(partitionOf(key), streamId(key))
+  return stream?.document.kind !== 'stream' || stream.document.run?.complete !== true
 }
 
 const gone: VendorProblem = {

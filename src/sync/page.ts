@@ -1,6 +1,7 @@
 import { MAX_WRITE_BYTES, MAX_WRITES, weigh, type Stored, type Write } from '../core/collection.ts'
 import { AppError } from '../core/errors.ts'
 import { idOf } from '../core/ids.ts'
+import { findDuplicates } from './duplicates.ts'
 import { laterOf, type Cursor } from './cursor.ts'
 import { checkpoint, partitionOf, type HeldStream } from './lease.ts'
 import { decode } from './mapping.ts'
@@ -129,6 +130,7 @@ async function commitSome(ports: SyncPorts, held: HeldStream, some: Some): Promi
   const { page } = some
   for (let tries = 0; tries < CONFLICT_TRIES; tries += 1) {
     const shelf = await lookUp(ports, held.key, some.rows)
+    await findDuplicates(ports, some.rows, { shelf, key: held.key, side: page.side })
     const proven = await proveRows(some.rows, { shelf, key: held.key, page })
     if (proven.kind !== 'proven') return { kind: 'stopped', held, by: proven }
     const plan = planCommit(held, { shelf, page, rows: proven.rows })
@@ -207,7 +209,7 @@ export async function lookUp(
   const elsewhere = [...links.values()].map(({ document }) => document.recordId)
   const missing = elsewhere.filter((recordId) => !records.has(recordId))
   if (missing.length > 0) await read(missing)
-  return { links, records, writes: new Map(), now: ports.clock() }
+  return { links, records, writes: new Map(), matches: new Map(), now: ports.clock() }
 }
 
 function counting(held: HeldStream, more: Partial<Counts>): HeldStream {

@@ -1,6 +1,7 @@
 import type { JsonObject } from '../core/canonical-json.ts'
 import { isSame } from './change.ts'
 import { unseenFields } from './deletion.ts'
+import { recordKeys } from './record-keys.ts'
 import { calm, draftOf, finish, linkOf, setLink, without, type Merged } from './draft.ts'
 import { writableFields } from './mapping.ts'
 import { mergeRow } from './merge.ts'
@@ -58,7 +59,13 @@ export function addressed(record: RecordDocument, sides: readonly Side[]): Recor
   const pending = sides
     .filter((side) => pushOf(record, side).kind !== 'nothing')
     .map(({ connectionId }) => connectionId)
-  return { ...record, pending }
+  const { keys: _, ...rest } = record
+  const keys = recordKeys(record.fields, sides)
+  return {
+    ...rest,
+    pending: record.hold === undefined ? pending : [],
+    ...(keys.length === 0 ? {} : { keys }),
+  }
 }
 
 /** What a vendor answered to a write that it did. */

@@ -81,6 +81,8 @@ export interface RecordDocument {
   readonly links: Readonly<Record<string, Link>>
   /** The outbox: connections that are still to be told, written together with what they are to be told. */
   readonly pending: readonly string[]
+  /** The open conflict that asks whether it is another record: until then it goes nowhere. */
+  readonly hold?: string
   /** By which a new row finds the record that it already is. */
   readonly keys?: readonly string[]
   readonly createdAt: string
@@ -148,6 +150,8 @@ export interface Run {
   /** The message that works on it: an older one of the same run has handed over and must not go on. */
   readonly slice: number
   readonly finished: boolean
+  /** Some run has read the stream to its end. */
+  readonly complete?: boolean
   /** Up to where deletions were read. */
   readonly deletedTo?: string
   /** When the ids of everything that is there were last compared with ours. */

@@ -1,4 +1,5 @@
 import { AppError } from '../core/errors.ts'
+import { findDuplicates } from './duplicates.ts'
 import { decode } from './mapping.ts'
 import { announce } from './outbox.ts'
 import { lookUp } from './page.ts'
@@ -71,6 +72,7 @@ async function store(ports: SyncPorts, one: OneRow): Promise<Counts> {
   const sides = await sidesOf(ports, key.tenantId, key.entityType)
   for (let tries = 0; tries < CONFLICT_TRIES; tries += 1) {
     const shelf = await lookUp(ports, key, [row])
+    await findDuplicates(ports, [row], { shelf, key, side })
     const outcome = placeRow(shelf, row, { key, side, sides })
     const counts = { ...noCounts, processed: 1 }
     const writes = [...shelf.writes.values()]

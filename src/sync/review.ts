@@ -1,11 +1,29 @@
 import type { Json, JsonObject } from '../core/canonical-json.ts'
 import type { Stored } from '../core/collection.ts'
 import { AppError } from '../core/errors.ts'
-import { agree, draftOf, finish, linkOf, release, setField, setLink, type Draft } from './draft.ts'
+import {
+  agree,
+  draftOf,
+  finish,
+  isFree,
+  linkOf,
+  release,
+  setField,
+  setLink,
+  type Draft,
+} from './draft.ts'
 import { reborn, revive } from './deletion.ts'
+import { endReview } from './likely-duplicate.ts'
 import { findRecord, store, type LocalChange, type RecordKey } from './local-changes.ts'
 import type { SyncPorts } from './ports.ts'
-import { WHOLE, type ConflictDocument, type RecordDocument } from './record.ts'
+import { adoptRow } from './merge.ts'
+import {
+  linkId,
+  WHOLE,
+  type ConflictDocument,
+  type LinkDocument,
+  type RecordDocument,
+} from './record.ts'
 import type { Side } from './side.ts'
 import { sidesOf } from './sides.ts'
 
@@ -42,6 +60,9 @@ export async function resolveOpenConflict(
   }
   const { tenantId, entityType, recordId, connectionId, field } = conflict
   const found = await findRecord(ports, { tenantId, entityType, id: recordId })
+  if (conflict.reason === 'likely_duplicate') {
+    return decideDuplicate(ports, { found, conflict, decision })
+  }
   const held = linkOf(found.document, connectionId).held[field]
   if (conflict.status !== 'open' || held?.conflictId !== conflict.id) {
     throw new AppError('conflict', `${key.id} is not open any more`)
@@ -54,6 +75,76 @@ export async function resolveOpenConflict(
   if (field === WHOLE) decideWhole(deciding, held.external)
   else decideField(deciding, held.external)
   return store(ports, { merged: finish(draft), etag: found.etag })
+}
+
+interface DuplicateDecision {
+  readonly found: Stored<RecordDocument>
+  readonly conflict: ConflictDocument
+  readonly decision: LocalChange & { readonly choose: Choice }
+}
+
+/** `external`: it is a record of its own. `local`: it is the one that was there, which gets its row. */
+async function decideDuplicate(
+  ports: ReviewPorts,
+  { found, conflict, decision }: DuplicateDecision,
+): Promise<Stored<RecordDocument>> {
+  const { choose, by } = decision
+  const now = ports.clock()
+  const at = now.toISOString()
+  if (choose.choice === 'value') {
+    throw new AppError('bad_request', 'it is the same record or another: choose local or external')
+  }
+  if (conflict.status !== 'open' || found.document.hold !== conflict.id) {
+    throw new AppError('conflict', `${conflict.id} is not open any more`)
+  }
+  const closed = {
+    ...conflict,
+    status: 'resolved',
+    winner: choose.choice,
+    resolvedBy: by,
+    updatedAt: at,
+  } as const
+  const { tenantId, entityType, connectionId } = conflict
+  const sides = await sidesOf(ports, tenantId, entityType)
+  const side = sides.find((one) => one.connectionId === connectionId)
+  if (!side) throw new AppError('conflict', `no task synchronises ${connectionId} any more`)
+  const other = await findRecord(ports, { tenantId, entityType, id: otherOf(conflict) })
+  const { hold: _, ...record } = found.document
+  const own = { ...record, rev: record.rev + 1, updatedAt: at }
+  const freed = endReview(other.document, { side, now })
+  if (choose.choice === 'external') {
+    await store(ports, { merged: freed, etag: other.etag })
+    const merged = { record: own, conflicts: [closed], changed: true }
+    return store(ports, { merged, etag: found.etag })
+  }
+  const { externalId, version, base } = linkOf(record, connectionId)
+  if (externalId === null || !isFree(other.document, connectionId)) {
+    throw new AppError('conflict', 'the record has got another row meanwhile')
+  }
+  const row = { externalId, version: version ?? { time: at, count: 0 }, fields: base }
+  const merged = adoptRow(other.document, row, { side, now })
+  const empty: RecordDocument = { ...own, links: {}, pending: [], deleted: { by, at } }
+  const key = { tenantId, entityType, connectionId }
+  const link: LinkDocument = {
+    id: linkId(key, externalId),
+    kind: 'link',
+    ...key,
+    externalId,
+    recordId: other.document.id,
+  }
+  return store(ports, {
+    merged: { ...merged, conflicts: [...merged.conflicts, closed] },
+    etag: other.etag,
+    writes: [
+      { kind: 'replace', document: empty, etag: found.etag },
+      { kind: 'upsert', document: link },
+    ],
+  })
+}
+
+function otherOf({ local }: ConflictDocument): string {
+  const other = (local as JsonObject)['recordId'] // every likely duplicate names one
+  return typeof other === 'string' ? other : ''
 }
 
 interface Deciding {

@@ -2,7 +2,8 @@ import type { Stored, Write } from '../core/collection.ts'
 import { weigh } from '../core/collection.ts'
 import { adoptRow, mergeRow, recordOf } from './merge.ts'
 import { mergeDeletion } from './deletion.ts'
-import { linkOf, type Merged } from './draft.ts'
+import { isFree, linkOf, type Merged } from './draft.ts'
+import { awaitReview, likelyDuplicate } from './likely-duplicate.ts'
 import { addressed } from './push.ts'
 import type { SourceRow } from './ports.ts'
 import {
@@ -29,6 +30,8 @@ export interface Shelf {
   readonly links: Map<string, Stored<LinkDocument>>
   readonly records: Map<string, Stored<RecordDocument>>
   readonly writes: Map<string, Write<ShardDocument>>
+  /** Records that new rows may already be, by external id. */
+  readonly matches: Map<string, { readonly recordId: string; readonly verdict: 'sure' | 'likely' }>
   readonly now: Date
 }
 
@@ -95,7 +98,7 @@ export function placeRow(shelf: Shelf, row: DecodedRow, context: RowContext): Ro
 function placeNew(shelf: Shelf, row: DecodedRow, context: RowContext): RowOutcome {
   const { key, side } = context
   const former = shelf.links.get(row.externalId)
-  const ours = former ? undefined : creationOf(shelf, row, side)
+  const ours = former ? undefined : (creationOf(shelf, row, side) ?? matchOf(shelf, row, side))
   const record = ours ?? recordOf(row, { key, now: shelf.now, former: former?.etag })
   const link: LinkDocument = {
     id: linkId(key, row.externalId),
@@ -109,8 +112,33 @@ function placeNew(shelf: Shelf, row: DecodedRow, context: RowContext): RowOutcom
   shelf.writes.set(link.id, writeOf(link, etag))
   const merged = ours
     ? adoptRow(ours, row, { side, now: shelf.now })
-    : { record, conflicts: [], changed: true }
+    : asNew(shelf, { row, record }, context)
   return keep(shelf, merged, { context, kind: ours ? 'updated' : 'created' })
+}
+
+/** The record that the row surely is. */
+function matchOf(shelf: Shelf, row: DecodedRow, side: TaskSide): RecordDocument | undefined {
+  const match = shelf.matches.get(row.externalId)
+  if (match?.verdict !== 'sure') return undefined
+  const record = shelf.records.get(match.recordId)?.document
+  return record && isFree(record, side.connectionId) ? record : undefined
+}
+
+/** A new record; one that is likely another goes nowhere until a person has said so. */
+function asNew(
+  shelf: Shelf,
+  { row, record }: { readonly row: DecodedRow; readonly record: RecordDocument },
+  context: RowContext,
+): Merged {
+  const { side } = context
+  const match = shelf.matches.get(row.externalId)
+  const other = match && shelf.records.get(match.recordId)?.document
+  if (!other) return { record, conflicts: [], changed: true }
+  const conflict = likelyDuplicate({ record, other, side, now: shelf.now })
+  // Nor is the other one created there meanwhile: that would make two of them.
+  const waiting = awaitReview(other, { conflict, side, now: shelf.now })
+  keep(shelf, waiting, { context, kind: 'updated' })
+  return { record: { ...record, hold: conflict.id }, conflicts: [conflict], changed: true }
 }
 
 /** The record whose creation there the row's marker proves. */

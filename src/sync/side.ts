@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Duplicates } from './dedupe/strategy.ts'
 import { strategyNames, type Resolution, type Strategy } from './conflict.ts'
 import type { FieldMapping, Mapping } from './mapping.ts'
 
@@ -37,6 +38,8 @@ export interface Side {
   readonly integrationId: string
   readonly mapping: Mapping
   readonly policy: Policy
+  /** How a new row finds the record that it already is; absent: it is a new one. */
+  readonly duplicates?: Duplicates | undefined
   /** Whether what changes elsewhere is written to it. */
   readonly pushes: boolean
 }

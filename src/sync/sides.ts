@@ -41,6 +41,7 @@ export async function sideOf(
     integrationId: task.integrationId,
     mapping,
     policy: policyOf(task),
+    duplicates: task.duplicates,
     pushes: task.syncMode !== 'pull',
   }
 }

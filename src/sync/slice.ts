@@ -85,7 +85,7 @@ export async function readPages(ports: SyncPorts, reading: Reading): Promise<Sli
       const deletes = await readDeletes(ports, { ...reading, held })
       if (deletes.kind === 'lost') return { kind: 'lost' }
       if (deletes.kind === 'stopped') return stopped(reading, deletes.held, deletes.by)
-      held = { ...deletes.held, run: { ...deletes.held.run, finished: true } }
+      held = { ...deletes.held, run: { ...deletes.held.run, finished: true, complete: true } }
     }
     // A page of which we may see nothing, or nothing new, does not move the position: look behind it.
     skip = advanced ? 0 : skip + limits.pageSize

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { idOf } from '../core/ids.ts'
 import { addMs, HOUR_MS, MINUTE_MS } from '../core/time.ts'
+import { duplicatesShape } from './dedupe/strategy.ts'
 import { mappingShape } from './mapping.ts'
 import { isSchedule, nextSlot } from './schedule.ts'
 import { policyFields } from './side.ts'
@@ -36,6 +37,7 @@ export const taskShape = z.object({
   /** Instead of the vendor's own. */
   mapping: mappingShape.optional(),
   ...policyFields,
+  duplicates: duplicatesShape.optional(),
   /** A person has approved the deletions that the last run held. */
   deletesApproved: z.boolean().optional(),
 })

@@ -8,7 +8,8 @@ import { policyFields } from './side.ts'
 import { taskShape, type Task } from './task.ts'
 import { nextSlot } from './schedule.ts'
 
-const { connectionId, entityType, syncMode, priority, schedule, mapping, enabled } = taskShape.shape
+const { connectionId, entityType, syncMode, priority, schedule, mapping, enabled, duplicates } =
+  taskShape.shape
 
 /** What an operator says of a task. */
 export const taskInputShape = z.object({
@@ -18,10 +19,11 @@ export const taskInputShape = z.object({
   priority: priority.default('normal'),
   schedule,
   mapping,
+  duplicates,
   ...policyFields,
 })
 export const taskChangeShape = z
-  .object({ syncMode, priority, schedule, mapping, enabled, ...policyFields })
+  .object({ syncMode, priority, schedule, mapping, enabled, duplicates, ...policyFields })
   .partial()
 
 type TaskPorts = Pick<SyncPorts, 'tasks' | 'inbound' | 'clock' | 'mappingOf'>

@@ -28,10 +28,7 @@ const START_PRIOR = 0.2
  */
 export function learnWeights(levels: readonly number[], pairs: readonly Pattern[]): Weights {
   const patterns = distinct(pairs)
-  let weights: Weights = {
-    prior: START_PRIOR,
-    fields: levels.map((top) => ({ match: hopeful(top), random: hopeful(top).toReversed() })),
-  }
+  let weights = hopefulWeights(levels)
   for (let round = 0; round < ROUNDS; round += 1) {
     const chances = patterns.map(({ pattern, times }) => {
       const probability = probabilityOf(weights, pattern)
@@ -49,6 +46,14 @@ export function learnWeights(levels: readonly number[], pairs: readonly Pattern[
     }
   }
   return weights
+}
+
+/** Careful weights for records of which nothing was learned. */
+export function hopefulWeights(levels: readonly number[]): Weights {
+  return {
+    prior: START_PRIOR,
+    fields: levels.map((top) => ({ match: hopeful(top), random: hopeful(top).toReversed() })),
+  }
 }
 
 /** Where learning begins: the higher the level, the likelier among matches. */
