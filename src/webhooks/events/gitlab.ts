@@ -29,7 +29,7 @@ export const gitlab: Reader = {
     const kind = textAt(body, 'object_kind')
     if (kind === undefined) return [unknownEvent(textAt(body, 'event_name'))]
     if (notices.has(kind)) return [notice(kind)]
-    const entityType = Object.hasOwn(entities, kind) ? entryOf(entities, kind) : undefined
+    const entityType = entryOf(entities, kind)
     if (entityType === undefined) return [unknownEvent(kind)]
     const record = at(body, 'object_attributes')
     const action = textAt(record, 'action')
