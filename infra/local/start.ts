@@ -1,6 +1,5 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { readOptions } from './command.ts'
 import { seedDemo } from './demo.ts'
 import { runDemo } from './demo-run.ts'
@@ -27,11 +26,14 @@ const options = readOptions({
     data: { type: 'text', help: 'folder that keeps documents and secrets for the next start' },
     settings: {
       type: 'text',
-      default: fileURLToPath(new URL('../../local.settings.json', import.meta.url)),
+      default: 'local.settings.json',
       help: 'where to write the settings for the functions',
     },
   },
 })
+
+/** Stands in every settings file that this command wrote, and in none that a person did. */
+const MARK = '"LOCAL_CONTROL_URL"'
 
 const say = (line: string) => process.stdout.write(`${line}\n`)
 
@@ -94,13 +96,19 @@ async function records(): Promise<ServiceNowOptions> {
 
 /** The file that `npm run functions:start`, `npm run token` and `func start` read; gone when the stack is. */
 function writeSettings(values: Readonly<Record<string, string>>): Disposable {
+  const file = options.settings
+  if (existsSync(file) && !readFileSync(file, 'utf8').includes(MARK)) {
+    throw new Error(
+      `${file} is not of npm start: move it away, or name another file with --settings`,
+    )
+  }
   const content = {
     IsEncrypted: false,
     Values: { FUNCTIONS_WORKER_RUNTIME: 'node', SYNC_SCHEDULE: '*/5 * * * * *', ...values },
     Host: { LocalHttpPort: options.port },
   }
-  writeFileSync(options.settings, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 })
-  return { [Symbol.dispose]: () => rmSync(options.settings, { force: true }) }
+  writeFileSync(file, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 })
+  return { [Symbol.dispose]: () => rmSync(file, { force: true }) }
 }
 
 /** Keys are in the settings file; a terminal is read over shoulders. */

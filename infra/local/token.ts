@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { readOptions } from './command.ts'
 
@@ -20,7 +19,7 @@ const options = readOptions({
     minutes: { type: 'number', default: 60, help: 'how long the token is good' },
     settings: {
       type: 'text',
-      default: fileURLToPath(new URL('../../local.settings.json', import.meta.url)),
+      default: 'local.settings.json',
       help: 'the file that the running stack wrote',
     },
   },

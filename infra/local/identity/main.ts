@@ -2,7 +2,7 @@ import { readOptions, runEmulator } from '../command.ts'
 import { startIdentity } from './identity.ts'
 
 const options = readOptions({
-  usage: 'node infra/local/identity/main.ts',
+  usage: 'npm run emulator:identity --',
   summary: 'The managed identity endpoint of App Service and Functions.',
   options: {
     port: { type: 'number', default: 0, help: 'port; 0 takes a free one' },

@@ -2,7 +2,7 @@ import { readOptions, runEmulator } from '../command.ts'
 import { startIssuer } from './issuer.ts'
 
 const options = readOptions({
-  usage: 'node infra/local/oauth/main.ts',
+  usage: 'npm run emulator:oauth --',
   summary:
     'An issuer of bearer tokens for people; POST /oauth/commands/mint at the control channel makes one.',
   options: {

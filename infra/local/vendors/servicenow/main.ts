@@ -2,7 +2,7 @@ import { readOptions, runEmulator } from '../../command.ts'
 import { readIncidentLog, startServiceNow } from '../servicenow.ts'
 
 const options = readOptions({
-  usage: 'node infra/local/vendors/servicenow/main.ts',
+  usage: 'npm run emulator:servicenow --',
   summary: 'A local stand-in of a ServiceNow instance.',
   options: {
     port: { type: 'number', help: 'TCP port on 127.0.0.1, 0 for any', default: 0 },
