@@ -1,6 +1,6 @@
 import { explain } from '../core/errors.ts'
 import { accept } from './accept.ts'
-import type { Answer } from './answers.ts'
+import { empty, type Answer } from './answers.ts'
 import { openAudit } from './audit.ts'
 import { recordOf, type Call, type CallParts, type IncomingWebhook } from './call.ts'
 import type { Delivery } from './delivery.ts'
@@ -189,7 +189,9 @@ async function visit({ fetch, log }: WebhookPorts, url: string): Promise<void> {
 
 async function refuse(parts: Parts, call: Call, reason: string): Promise<Receipt> {
   await parts.audit.record(rejection(parts, call, reason))
-  return { kind: 'refused' }
+  // Who wants an empty body wants it here too (Xero, intent to receive).
+  const isEmpty = call.known.scheme.acknowledgement === 'empty'
+  return isEmpty ? { kind: 'answered', answer: empty(401) } : { kind: 'refused' }
 }
 
 function rejection(parts: Parts, call: Call, reason: string): Delivery {
