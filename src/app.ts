@@ -1,4 +1,6 @@
 import type { TokenCredential } from '@azure/identity'
+import { openRealtimes, realtimeProbe } from './app/realtime.ts'
+import { composeWebhooks, type WebhookManagementPorts, type Webhooks } from './app/webhooks.ts'
 import { vendorClient } from './connectors/client.ts'
 import { connectors } from './connectors/index.ts'
 import type { Caller } from './core/caller.ts'
@@ -6,9 +8,8 @@ import { instanceOrigin, type Connection } from './core/connection.ts'
 import type { Log } from './core/log.ts'
 import type { Clock } from './core/time.ts'
 import type { CredentialAccess } from './credentials/access.ts'
-import { healthCheck, type Health, type Probe } from './management/health.ts'
+import { healthCheck, type Health } from './management/health.ts'
 import { negotiate, type Negotiated } from './notifications/negotiate.ts'
-import type { Realtime } from './notifications/ports.ts'
 import { receiveEvent, type Delivery, type Incoming } from './notifications/receive.ts'
 import type { Settings } from './settings.ts'
 import { deferMessage, parkMessage } from './sync/defer.ts'
@@ -26,6 +27,9 @@ export interface App extends AsyncDisposable {
   readonly deferInbound: (message: InboundMessage, messageId: string) => Promise<boolean>
   readonly parkInbound: (message: Parameters<typeof parkMessage>[2]) => Promise<void>
   readonly receiveEvent: (incoming: Incoming) => Promise<Delivery>
+  readonly receiveWebhook: Webhooks['receive']
+  readonly relayWebhooks: Webhooks['relay']
+  readonly webhookManagement: () => Promise<WebhookManagementPorts>
   readonly negotiate: (request: {
     userId: string
     service?: string | undefined
@@ -100,6 +104,17 @@ export function createApp(options: AppOptions): App {
     const connection = (await connections.get([task.tenantId], task.connectionId))?.document
     return sourceOf({ task, connection, access: await credentials(), fetch, clock })
   }
+  const webhooks = composeWebhooks({
+    settings,
+    log,
+    clock,
+    fetch,
+    database,
+    bus,
+    vault,
+    identity,
+    once,
+  })
   const schedulerPorts = once(async () => ({
     tasks: (await database()).collection<Task>(collections.tasks),
     inbound: (await bus()).queue(settings.serviceBus.inboundQueue),
@@ -165,11 +180,15 @@ export function createApp(options: AppOptions): App {
         },
         incoming,
       ),
+    receiveWebhook: webhooks.receive,
+    relayWebhooks: webhooks.relay,
+    webhookManagement: webhooks.management,
     negotiate: async (request) => negotiate(await realtimes(), request),
     verifyBearer: async (token) => (await verifyBearer())(token),
     health: async () => (await health())(),
     [Symbol.asyncDispose]: async () => {
       stopping.abort()
+      await webhooks.flush()
       await resources.disposeAsync()
     },
   }
@@ -185,32 +204,6 @@ function once<T>(work: () => Promise<T>): () => Promise<T> {
     })
     return result
   }
-}
-
-async function openRealtimes(
-  { realtime: { hub, signalR, webPubSub } }: Settings,
-  identity: () => Promise<TokenCredential>,
-): Promise<readonly Realtime[]> {
-  const opened: Realtime[] = []
-  // A connection string without a key means that the managed identity calls.
-  const optionsFor = async (connectionString: string) =>
-    /accesskey=/i.test(connectionString)
-      ? { connectionString, hub }
-      : { connectionString, hub, credential: await identity() }
-  if (signalR !== undefined) {
-    const { createSignalRRealtime } = await import('./adapters/signalr.ts')
-    opened.push(createSignalRRealtime(await optionsFor(signalR)))
-  }
-  if (webPubSub !== undefined) {
-    const { createWebPubSubRealtime } = await import('./adapters/web-pubsub.ts')
-    opened.push(createWebPubSubRealtime(await optionsFor(webPubSub)))
-  }
-  return opened
-}
-
-function realtimeProbe(realtime: Realtime): Probe {
-  const service = realtime.service === 'signalr' ? 'signalR' : 'webPubSub'
-  return { service, essential: false, ping: (signal) => realtime.ping(signal) }
 }
 
 function oauthClientOf({ serviceNow }: Settings, integrationId: string) {
@@ -255,11 +248,13 @@ function sourceOf({ task, connection, access, fetch, clock }: SourceParts): Sour
         ...(refused?.kind === 'authorized' ? { refused: refused.headers } : {}),
       }),
   })
+  const { fetchOne } = stream
   return {
     kind: 'source',
     mapping: stream.mapping,
     overlapMs: stream.overlapMs,
     fetchPage: (request, signal) => stream.fetchPage(client, request, signal),
+    ...(fetchOne ? { fetchOne: (id, signal) => fetchOne(client, id, signal) } : {}),
   }
 }
 

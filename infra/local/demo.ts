@@ -14,6 +14,7 @@ export const demo = {
   taskId: 'task-incidents',
   entityType: 'incident',
   integrationId: 'servicenow',
+  registrationId: 'reg-123',
 } as const
 
 const EVERY_TEN_SECONDS = '*/10 * * * * *'
@@ -25,6 +26,11 @@ export async function seedDemo(stack: Stack): Promise<void> {
     kind: 'refresh_token',
     refreshToken: stack.serviceNow.control.issueRefreshToken(),
   })
+  await storeText(
+    stack,
+    `webhook-${demo.registrationId}-s1`,
+    stack.settings['DEMO_SALESFORCE_SECRET'] ?? '',
+  )
   const shared = { tenantId, integrationId }
   await storeDocuments(stack, {
     connections: {
@@ -42,6 +48,21 @@ export async function seedDemo(stack: Stack): Promise<void> {
       enabled: true,
       needsReauth: false,
       refreshCount: 0,
+    },
+    webhookRegistrations: {
+      id: demo.registrationId,
+      registrationId: demo.registrationId,
+      tenantId,
+      connectionId: 'conn-salesforce',
+      integrationId: 'salesforce',
+      scheme: 'salesforce',
+      state: 'active',
+      forward: 'inbound',
+      maxBodyBytes: 1024 * 1024,
+      requestsPerMinute: 600_000,
+      expected: {},
+      secrets: [{ id: 's1', purpose: 'signing', createdAt: new Date().toISOString() }],
+      createdAt: new Date().toISOString(),
     },
     tasks: {
       id: taskId,
@@ -72,13 +93,17 @@ async function storeDocuments(
   }
 }
 
-async function storeSecret({ settings }: Stack, name: string, value: object): Promise<void> {
+async function storeSecret(stack: Stack, name: string, value: object): Promise<void> {
+  await storeText(stack, name, JSON.stringify(value))
+}
+
+async function storeText({ settings }: Stack, name: string, value: string): Promise<void> {
   const { KEY_VAULT_URL = '', NODE_EXTRA_CA_CERTS = '' } = settings
   using _trust = trustAuthority(NODE_EXTRA_CA_CERTS)
   const client = new SecretClient(KEY_VAULT_URL, identityOf(settings), {
     disableChallengeResourceVerification: true,
   })
-  await client.setSecret(name, JSON.stringify(value))
+  await client.setSecret(name, value)
 }
 
 const tokenShape = z.object({ access_token: z.string(), expires_on: z.coerce.number() })

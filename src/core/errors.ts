@@ -13,6 +13,7 @@ export const errorCodes = [
   'issuer_unavailable',
   'mapping_failed',
   'queue_unavailable',
+  'rate_limited',
   'realtime_unavailable',
   'reauth_required',
   'registration_not_found',

@@ -71,7 +71,7 @@ export async function world(some: Partial<Registration> = {}, targets = [inciden
     blobs,
     targetsOf: async () => targets,
     fetch: async (input) => {
-      const url = String(input)
+      const url = input instanceof Request ? input.url : input.toString()
       fetched.push(url)
       const body = answers.get(url)
       if (body === undefined) throw new TypeError('fetch failed')
