@@ -26,11 +26,12 @@ export async function seedDemo(stack: Stack): Promise<void> {
     kind: 'refresh_token',
     refreshToken: stack.serviceNow.control.issueRefreshToken(),
   })
-  await storeText(
-    stack,
-    `webhook-${demo.registrationId}-s1`,
-    stack.settings['DEMO_SALESFORCE_SECRET'] ?? '',
-  )
+  await seedRegistration(stack, {
+    id: demo.registrationId,
+    connectionId: 'conn-salesforce',
+    scheme: 'salesforce',
+    secret: stack.settings['DEMO_SALESFORCE_SECRET'] ?? '',
+  })
   const shared = { tenantId, integrationId }
   await storeDocuments(stack, {
     connections: {
@@ -49,21 +50,6 @@ export async function seedDemo(stack: Stack): Promise<void> {
       needsReauth: false,
       refreshCount: 0,
     },
-    webhookRegistrations: {
-      id: demo.registrationId,
-      registrationId: demo.registrationId,
-      tenantId,
-      connectionId: 'conn-salesforce',
-      integrationId: 'salesforce',
-      scheme: 'salesforce',
-      state: 'active',
-      forward: 'inbound',
-      maxBodyBytes: 1024 * 1024,
-      requestsPerMinute: 600_000,
-      expected: {},
-      secrets: [{ id: 's1', purpose: 'signing', createdAt: new Date().toISOString() }],
-      createdAt: new Date().toISOString(),
-    },
     tasks: {
       id: taskId,
       ...shared,
@@ -77,6 +63,30 @@ export async function seedDemo(stack: Stack): Promise<void> {
       schedule: EVERY_TEN_SECONDS,
       nextScheduled: null,
       claim: null,
+    },
+  })
+}
+
+/** A registration of the demo's tenant, with its secret in the vault. */
+export async function seedRegistration(
+  stack: Stack,
+  { secret, ...some }: { id: string; connectionId: string; scheme: string; secret: string },
+): Promise<void> {
+  await storeText(stack, `webhook-${some.id}-s1`, secret)
+  const createdAt = new Date().toISOString()
+  await storeDocuments(stack, {
+    webhookRegistrations: {
+      ...some,
+      registrationId: some.id,
+      tenantId: demo.tenantId,
+      integrationId: some.scheme,
+      state: 'active',
+      forward: 'inbound',
+      maxBodyBytes: 1024 * 1024,
+      requestsPerMinute: 600_000,
+      expected: {},
+      secrets: [{ id: 's1', purpose: 'signing', createdAt }],
+      createdAt,
     },
   })
 }

@@ -98,7 +98,7 @@ const MAX_NAME_LENGTH = 200
 export function eventOf(parts: EventParts): Meaning {
   const { entityType, externalId, operation = 'update', changes, sourceVersion, content } = parts
   const eventType = parts.eventType.slice(0, MAX_NAME_LENGTH)
-  if (entityType === undefined || externalId === undefined) {
+  if (!entityType || !externalId) {
     return malformed(`${eventType} names no record`)
   }
   if (externalId.length > MAX_ID_LENGTH || entityType.length > MAX_NAME_LENGTH) {
