@@ -5,6 +5,7 @@ import { openAudit } from './audit.ts'
 import { recordOf, type Call, type CallParts, type IncomingWebhook } from './call.ts'
 import type { Delivery } from './delivery.ts'
 import { relayPending } from './dispatch.ts'
+import { gatheringQueue } from './gather.ts'
 import { handshake } from './handshake.ts'
 import { openKeySets, type KeySets } from './key-sets.ts'
 import { learnSecret } from './learn.ts'
@@ -60,7 +61,12 @@ const VISIT_MS = 2_000
 /** Forgeries are many: their records go after a week. */
 const REFUSED_TTL_SECONDS = 7 * 24 * 3_600
 
-export function openWebhookReceiver(ports: WebhookPorts): WebhookReceiver {
+export function openWebhookReceiver(outside: WebhookPorts): WebhookReceiver {
+  const ports = {
+    ...outside,
+    inbound: gatheringQueue(outside.inbound),
+    outbound: gatheringQueue(outside.outbound),
+  }
   const due = new Map<string, number>()
   let serial = 0
   const parts: Parts = {
