@@ -243,6 +243,6 @@ async function replay(
 }
 
 /** Under another id: the bus knows the first one. */
-function again({ queue, message }: HandOver, times: number): HandOver {
-  return { queue, message: { ...message, id: idOf('replay', message.id, String(times)) } }
+function again({ message, ...rest }: HandOver, times: number): HandOver {
+  return { ...rest, message: { ...message, id: idOf('replay', message.id, String(times)) } }
 }

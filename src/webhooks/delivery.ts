@@ -13,6 +13,8 @@ export type QueueName = 'inbound' | 'outbound'
 export interface HandOver {
   readonly queue: QueueName
   readonly message: OutgoingMessage
+  /** Of the message's body, where it may be large. */
+  readonly bytes?: number
 }
 
 /** The body as kept for a replay. What the sender proved itself with is blanked in it. */

@@ -1,4 +1,3 @@
-import { weigh } from '../core/collection.ts'
 import { AppError, explain } from '../core/errors.ts'
 import type { OutgoingMessage } from '../core/queue.ts'
 import type { Audit, Audited } from './audit.ts'
@@ -35,8 +34,8 @@ export async function claimChecked(
   handOvers: readonly HandOver[],
 ): Promise<readonly HandOver[]> {
   return Promise.all(
-    handOvers.map(async ({ queue, message }) => {
-      if (queue === 'inbound' || weigh(message.body) <= MAX_MESSAGE_BYTES) return { queue, message }
+    handOvers.map(async ({ queue, message, bytes: size = 0 }) => {
+      if (size <= MAX_MESSAGE_BYTES) return { queue, message }
       const { changes, ...rest } = { changes: {}, ...message.body }
       const bytes = Buffer.from(JSON.stringify(changes))
       const name = `claims/${message.id}`

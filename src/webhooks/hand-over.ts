@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { weigh } from '../core/collection.ts'
 import { idOf } from '../core/ids.ts'
 import { addMs } from '../core/time.ts'
 import type { HandOver } from './delivery.ts'
@@ -38,6 +39,7 @@ const MARGIN_MS = 500
  * - with a version, from record, version and content: the same change in two deliveries is one message;
  * - without, from the delivery;
  * - with neither, from the span of time, and the message waits for its end: a change that came within it is not lost.
+ * Throws on contents nested deeper than the stack.
  */
 export function handOversFor(
   meanings: readonly Meaning[],
@@ -148,25 +150,21 @@ function bodyOf(target: SyncTarget, record: object, context: HandOverContext) {
 function toOutbound(event: VendorEvent, index: number, context: HandOverContext): HandOver {
   const { registration, deliveryId, now } = context
   const { tenantId, connectionId, integrationId } = registration
-  return {
-    queue: 'outbound',
-    message: {
-      id: idOf('event', deliveryId, event.entityType, event.externalId, String(index)),
-      correlationId: deliveryId,
-      body: {
-        integrationId,
-        tenantId,
-        connectionId,
-        entityType: event.entityType,
-        entityId: event.externalId,
-        externalId: event.externalId,
-        operation: event.operation,
-        changes: event.changes ?? {},
-        correlationId: deliveryId,
-        enqueuedAt: now.toISOString(),
-      },
-    },
+  const body = {
+    integrationId,
+    tenantId,
+    connectionId,
+    entityType: event.entityType,
+    entityId: event.externalId,
+    externalId: event.externalId,
+    operation: event.operation,
+    changes: event.changes ?? {},
+    correlationId: deliveryId,
+    enqueuedAt: now.toISOString(),
   }
+  const id = idOf('event', deliveryId, event.entityType, event.externalId, String(index))
+  const message = { id, correlationId: deliveryId, body }
+  return { queue: 'outbound', message, bytes: weigh(body) }
 }
 
 /** The span of time that stands for an id where the sender gives none. */

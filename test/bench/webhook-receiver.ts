@@ -10,7 +10,7 @@ import { quantile } from './harness.ts'
 import { incidentBodies } from './webhook-use-case.ts'
 
 const REQUESTS = 6_000
-const WARM_UP = 1_000
+const WARM_UP = 3_000
 const CONNECTIONS = [10, 50]
 const id = 'reg-bench'
 const floorServer = fileURLToPath(new URL('webhook-floor.ts', import.meta.url))
