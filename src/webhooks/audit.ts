@@ -89,10 +89,8 @@ async function writeGroup(
   group: readonly Delivery[],
 ): Promise<ReadonlyMap<Delivery, Audited>> {
   const known = group.map((delivery) => [delivery, 'known'] as const)
-  // One id twice in one write would stand in its own way.
-  const distinct = new Map(group.toReversed().map((delivery) => [delivery.id, delivery]))
   try {
-    const stored = await createAll(ports, [...distinct.values()])
+    const stored = await createAll(ports, group)
     return new Map([...known, ...stored.map((delivery) => [delivery, 'stored'] as const)])
   } catch (error) {
     for (const { id, registrationId, verified, queued, duration, status } of group) {

@@ -83,7 +83,12 @@ function apply<T extends Document>(
   writes: readonly Write<T>[],
 ): WriteOutcome {
   if (writes.length > MAX_WRITES) throw new RangeError(`${writes.length} writes in one batch`)
-  const conflict = writes.findIndex((write) => !holds(write, documents.get(write.document.id)))
+  const ids = writes.map(({ document }) => document.id)
+  const conflict = writes.findIndex(
+    (write, index) =>
+      !holds(write, documents.get(write.document.id)) ||
+      (write.kind === 'create' && ids.indexOf(write.document.id) < index),
+  )
   if (conflict !== -1) return { committed: false, conflict }
   const etags = writes.map(({ document }) => {
     const etag = `"${randomUUID()}"`

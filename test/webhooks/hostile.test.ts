@@ -50,6 +50,25 @@ test.for(bodies)(
   },
 )
 
+test.for<[string, Uint8Array, Record<string, string>, string]>([
+  [
+    'unpacked beyond the limit',
+    gzipSync(Buffer.alloc(2 * MB, '1')),
+    { 'content-encoding': 'gzip' },
+    'the content encoding cannot be undone',
+  ],
+  [
+    'too many elements',
+    Buffer.from(`[${'{},'.repeat(1_000)}{}]`),
+    {},
+    '1001 elements are too many',
+  ],
+])('S11: what is %s is said to be', async ([, body, headers, reason]) => {
+  const here = await world({ maxBodyBytes: MB, scheme: 'hubspot-v3' })
+  await here.receive(calling(body, { headers, scheme: 'hubspot-v3' }))
+  expect(here.records('quarantined')).toMatchObject([{ quarantine: [{ index: 0, reason }] }])
+})
+
 test('S16: of a batch of a hundred with one that is malformed, the others go on in one answer', async () => {
   const targets = [
     {

@@ -67,6 +67,19 @@ describe('handshakes', () => {
   })
 })
 
+describe('a registration that waited for its secret', () => {
+  test('learns none from an instance that has not heard of the first', async () => {
+    const here = await world({ scheme: 'asana', state: 'pending', secrets: [] })
+    const elsewhere = here.another()
+    const greeting = (secret: string) =>
+      incoming(Buffer.alloc(0), { headers: { 'x-hook-secret': secret } })
+    expect(await elsewhere.receive(incoming(Buffer.alloc(0), {}))).toEqual({ kind: 'refused' })
+    expect(await here.receive(greeting('one'))).toMatchObject({ kind: 'answered' })
+    expect(await elsewhere.receive(greeting('two'))).toEqual({ kind: 'refused' })
+    expect([...here.vault.secrets.values()]).not.toContain('two')
+  })
+})
+
 describe('lookups', () => {
   test('a registration is read once for all who ask at the same time', async () => {
     const here = await world()
@@ -107,5 +120,45 @@ describe('lookups', () => {
     })
     expect(limits).toEqual([10])
     expect(here.inbound.waiting).toEqual([])
+  })
+
+  test('an address that cannot be of a registration costs no read', async () => {
+    const here = await world()
+    for (const id of ['x', '../reg-1', 'reg-1 ', '9', '']) {
+      await here.receive(incoming(Buffer.alloc(0), { registrationId: id }))
+    }
+    expect(here.registrations.counts.reads).toBe(0)
+  })
+
+  test('the use of a secret is stored at first and then once a minute', async () => {
+    const here = await world()
+    const counts: (number | undefined)[] = []
+    for (const [index, wait] of [0, 1_000, 58_000, 1_000].entries()) {
+      here.advance(wait)
+      const id = `evt-${index}`
+      await here.receive(calling(incidentEvent(id), { id, now: here.now() }))
+      counts.push(here.usage.all()[0]?.count)
+    }
+    expect(counts).toEqual([1, 1, 1, 4])
+  })
+
+  test('a count that cannot be stored is not lost', async () => {
+    const here = await world()
+    here.usage.goAway()
+    expect(await here.receive(calling(incidentEvent('a')))).toMatchObject({ kind: 'accepted' })
+    delete here.usage.before
+    await here.flush()
+    expect(here.usage.all()).toMatchObject([{ secretId: 's1', count: 1 }])
+  })
+
+  test('a secret ends at its minute though the registration was read before', async () => {
+    const acceptUntil = '2026-11-20T12:00:05.000Z'
+    const here = await world({
+      secrets: [{ id: 's1', purpose: 'signing', createdAt: '', acceptUntil }],
+    })
+    expect(await here.receive(calling(incidentEvent('a')))).toMatchObject({ kind: 'accepted' })
+    here.advance(6_000)
+    const late = calling(incidentEvent('b'), { id: 'evt-2', now: here.now() })
+    expect(await here.receive(late)).toEqual({ kind: 'refused' })
   })
 })

@@ -37,8 +37,6 @@ export const registration: Registration = {
   createdAt: start.toISOString(),
 }
 
-export type World = Awaited<ReturnType<typeof world>>
-
 /** A receiver whose stores, queues and vault are in memory; `restart` gives another instance on the same ones. */
 export async function world(some: Partial<Registration> = {}, targets = [incidentTarget]) {
   const registrations = memoryCollection<Registration>()
