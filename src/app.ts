@@ -1,5 +1,5 @@
 import type { TokenCredential } from '@azure/identity'
-import { openRealtimes, realtimeProbe } from './app/realtime.ts'
+import { probesOf } from './app/probes.ts'
 import { composeWebhooks, type WebhookManagementPorts, type Webhooks } from './app/webhooks.ts'
 import { vendorClient } from './connectors/client.ts'
 import { connectors } from './connectors/index.ts'
@@ -7,9 +7,15 @@ import type { Caller } from './core/caller.ts'
 import { instanceOrigin, type Connection } from './core/connection.ts'
 import type { Log } from './core/log.ts'
 import type { Clock } from './core/time.ts'
-import type { CredentialAccess } from './credentials/access.ts'
+import type { Credentials } from './credentials/credentials.ts'
+import { askingLimit } from './credentials/asking-limit.ts'
+import { providerOf } from './credentials/providers.ts'
+import { newId, newSecret } from './core/ids.ts'
+import { pause } from './adapters/pause.ts'
+import { openRealtimes } from './adapters/realtimes.ts'
+import { tellAdmins } from './notifications/tell-admins.ts'
 import { healthCheck, type Health } from './management/health.ts'
-import { negotiate, type Negotiated } from './notifications/negotiate.ts'
+import { negotiate, type Negotiated, type NegotiateRequest } from './notifications/negotiate.ts'
 import { receiveEvent, type Delivery, type Incoming } from './notifications/receive.ts'
 import type { Settings } from './settings.ts'
 import { deferMessage, parkMessage } from './sync/defer.ts'
@@ -30,11 +36,9 @@ export interface App extends AsyncDisposable {
   readonly receiveWebhook: Webhooks['receive']
   readonly relayWebhooks: Webhooks['relay']
   readonly webhookManagement: () => Promise<WebhookManagementPorts>
-  readonly negotiate: (request: {
-    userId: string
-    service?: string | undefined
-  }) => Promise<Negotiated>
+  readonly negotiate: (request: NegotiateRequest) => Promise<Negotiated>
   readonly verifyBearer: (token: string) => Promise<Caller>
+  readonly credentials: () => Promise<Credentials>
   readonly health: () => Promise<Health>
 }
 
@@ -85,22 +89,40 @@ export function createApp(options: AppOptions): App {
     const { openKeyVault } = await import('./adapters/key-vault.ts')
     return openKeyVault(settings.keyVaultUrl, await identity())
   })
-  const realtimes = once(() => openRealtimes(settings, identity))
+  const realtimes = once(() => openRealtimes(settings.realtime, identity))
   const collections = settings.cosmos.containers
 
-  const credentials = once(async (): Promise<CredentialAccess> => {
-    const { credentialAccess } = await import('./credentials/access.ts')
-    return credentialAccess({
-      credentials: (await database()).collection(collections.credentials),
-      vault: await vault(),
-      clientOf: (integrationId) => oauthClientOf(settings, integrationId),
-      fetch,
-      clock,
-      log,
-    })
+  const connectionsOf = async () =>
+    (await database()).collection<Connection>(collections.connections)
+  const credentials = once(async (): Promise<Credentials> => {
+    const { openCredentials } = await import('./credentials/credentials.ts')
+    const cosmos = await database()
+    return openCredentials(
+      {
+        credentials: cosmos.collection(collections.credentials),
+        authorizations: cosmos.collection(collections.credentials),
+        sessions: cosmos.collection(collections.credentials),
+        audits: cosmos.collection(collections.results),
+        connections: await connectionsOf(),
+        vault: await vault(),
+        providerOf,
+        clientOf: (integrationId) => settings.oauthClients[integrationId],
+        tellAdmins: ({ tenantId, id, integrationId }, notice) =>
+          tellAdmins({ realtimes, log }, { tenantId, credentialId: id, integrationId, ...notice }),
+        admit: askingLimit(clock),
+        pause,
+        newId: () => newId('refresh'),
+        newSecret,
+        fetch,
+        clock,
+        random,
+        log,
+      },
+      { owner: newId('instance'), maxTries: settings.credentials.maxRetries },
+    )
   })
   const openSource = async (task: Task): Promise<Source | Refusal> => {
-    const connections = (await database()).collection<Connection>(collections.connections)
+    const connections = await connectionsOf()
     const connection = (await connections.get([task.tenantId], task.connectionId))?.document
     return sourceOf({ task, connection, access: await credentials(), fetch, clock })
   }
@@ -142,20 +164,7 @@ export function createApp(options: AppOptions): App {
   })
   const health = once(async () =>
     healthCheck(
-      [
-        {
-          service: 'cosmos',
-          essential: true,
-          ping: async () => (await schedulerPorts()).tasks.ping(),
-        },
-        {
-          service: 'serviceBus',
-          essential: true,
-          ping: async () => (await schedulerPorts()).inbound.ping(),
-        },
-        { service: 'keyVault', essential: true, ping: async () => (await vault()).ping() },
-        ...(await realtimes()).map(realtimeProbe),
-      ],
+      probesOf({ ports: schedulerPorts, vault, realtimes: await realtimes() }),
       options.version,
       clock,
     ),
@@ -185,6 +194,7 @@ export function createApp(options: AppOptions): App {
     webhookManagement: webhooks.management,
     negotiate: async (request) => negotiate(await realtimes(), request),
     verifyBearer: async (token) => (await verifyBearer())(token),
+    credentials,
     health: async () => (await health())(),
     [Symbol.asyncDispose]: async () => {
       stopping.abort()
@@ -206,24 +216,17 @@ function once<T>(work: () => Promise<T>): () => Promise<T> {
   }
 }
 
-function oauthClientOf({ serviceNow }: Settings, integrationId: string) {
-  const { clientId, clientSecret } = serviceNow
-  if (integrationId !== 'servicenow' || clientId === undefined || clientSecret === undefined) {
-    return undefined
-  }
-  return { clientId, clientSecret }
-}
-
 interface SourceParts {
   readonly task: Task
   readonly connection: Connection | undefined
-  readonly access: CredentialAccess
+  readonly access: Credentials
   readonly fetch: typeof globalThis.fetch
   readonly clock: Clock
 }
 
 /** A task's stream: the vendor's code, the connection's own host and its credential. */
-function sourceOf({ task, connection, access, fetch, clock }: SourceParts): Source | Refusal {
+async function sourceOf(parts: SourceParts): Promise<Source | Refusal> {
+  const { task, connection, access, fetch, clock } = parts
   if (!connection)
     return refusal('connection_not_found', `there is no connection ${task.connectionId}`)
   const { tenantId, credentialId, integrationId } = connection
@@ -235,16 +238,17 @@ function sourceOf({ task, connection, access, fetch, clock }: SourceParts): Sour
   const origin = instanceOrigin(connection)
   if (!origin)
     return refusal('connection_not_found', 'the address of its instance is not an https URL')
+  const request = { tenantId, credentialId, integrationId, origin }
+  // Work that waits for a person ends here, before a lease is taken or anybody is called.
+  const parked = await access.refusalOf(request)
+  if (parked) return refusal(parked.code, parked.reason)
   const client = vendorClient({
     origin,
     fetch,
     now: clock,
     authorize: (refused) =>
       access.getCredential({
-        tenantId,
-        credentialId,
-        integrationId,
-        tokenUrl: `${origin}${connector.tokenPath}`,
+        ...request,
         ...(refused?.kind === 'authorized' ? { refused: refused.headers } : {}),
       }),
   })

@@ -26,15 +26,16 @@ const environmentShape = z.object({
   SYNC_MAX_RETRIES: count(3, 20),
   SYNC_SLICE_SECONDS: count(240, 3_600),
   SYNC_SCHEDULE: text.default('0 0 * * * *'),
-  SERVICENOW_CLIENT_ID: text.optional(),
-  SERVICENOW_CLIENT_SECRET: text.optional(),
+  TOKEN_EXPIRY_THRESHOLD_MINUTES: count(60, 24 * 60),
+  MAX_REFRESH_RETRIES: count(3, 10),
+  TOKEN_REFRESH_SCHEDULE: text.default('0 0 */6 * * *'),
+  PUBLIC_URL: url.optional(),
   WEBHOOK_SECRET: text,
   SIGNALR_CONNECTION_STRING: text.startsWith('Endpoint=').optional(),
   WEB_PUBSUB_CONNECTION_STRING: text.startsWith('Endpoint=').optional(),
   AUTH_ISSUERS: list.pipe(z.array(url).min(1)),
   AUTH_AUDIENCE: text.default('syncline'),
   AZURE_CLIENT_ID: text.optional(),
-  PUBLIC_URL: url.optional(),
   WEBSITE_HOSTNAME: text.optional(),
   AzureWebJobsStorage: text.optional(),
   AzureWebJobsStorage__blobServiceUri: url.optional(),
@@ -46,6 +47,36 @@ const alternatives = [
   ['KEY_VAULT_URL', 'KEY_VAULT_NAME'],
   ['SIGNALR_CONNECTION_STRING', 'WEB_PUBSUB_CONNECTION_STRING'],
 ] as const
+
+type OAuthClients = Readonly<
+  Record<string, { readonly clientId: string; readonly clientSecret: string }>
+>
+
+/** Our registrations with vendors: `{VENDOR}_CLIENT_ID` and `{VENDOR}_CLIENT_SECRET`, of any vendor. */
+function clientsOf(given: Readonly<Record<string, string | undefined>>): OAuthClients {
+  const clients = Object.entries(given).flatMap(([name, clientId]) => {
+    const vendor = /^([A-Z0-9]+)_CLIENT_ID$/.exec(name)?.[1]
+    const clientSecret = vendor === undefined ? undefined : given[`${vendor}_CLIENT_SECRET`]
+    if (
+      vendor === undefined ||
+      vendor === 'AZURE' ||
+      clientId === undefined ||
+      clientSecret === undefined
+    )
+      return []
+    return [[vendor.toLowerCase(), { clientId, clientSecret }] as const]
+  })
+  return Object.fromEntries(clients)
+}
+
+/** A client id without its secret would be found out only when a token has ended. */
+function halfClients(given: Readonly<Record<string, unknown>>): string[] {
+  return Object.keys(given).flatMap((name) => {
+    const secret = `${/^([A-Z0-9]+)_CLIENT_ID$/.exec(name)?.[1]}_CLIENT_SECRET`
+    const isWhole = !name.endsWith('_CLIENT_ID') || name === 'AZURE_CLIENT_ID' || secret in given
+    return isWhole ? [] : [`  ${secret}: is missing (expected beside ${name})`]
+  })
+}
 
 export type Settings = ReturnType<typeof toSettings>
 
@@ -63,8 +94,11 @@ export function readSettings(environment: Readonly<Record<string, string | undef
     ...alternatives
       .filter((names) => !names.some((name) => name in given))
       .map((names) => `  ${names.join(' or ')}: is missing (expected one of them)`),
+    ...halfClients(given),
   ]
-  if (parsed.success && problems.length === 0) return toSettings(parsed.data)
+  if (parsed.success && problems.length === 0) {
+    return toSettings(parsed.data, clientsOf(given))
+  }
   throw new AppError(
     'settings_invalid',
     `The settings are not usable. Set these variables and start again:\n${problems.join('\n')}`,
@@ -89,7 +123,7 @@ function expectationOf(issue: z.core.$ZodIssue): string {
   return 'expected another value'
 }
 
-function toSettings(env: z.infer<typeof environmentShape>) {
+function toSettings(env: z.infer<typeof environmentShape>, oauthClients: OAuthClients) {
   return {
     cosmos: {
       endpoint: env.COSMOS_ENDPOINT,
@@ -123,10 +157,17 @@ function toSettings(env: z.infer<typeof environmentShape>) {
       sliceMs: env.SYNC_SLICE_SECONDS * 1_000,
       schedule: env.SYNC_SCHEDULE,
     },
-    serviceNow: { clientId: env.SERVICENOW_CLIENT_ID, clientSecret: env.SERVICENOW_CLIENT_SECRET },
+    credentials: {
+      expiryThresholdMs: env.TOKEN_EXPIRY_THRESHOLD_MINUTES * 60_000,
+      maxRetries: env.MAX_REFRESH_RETRIES,
+      schedule: env.TOKEN_REFRESH_SCHEDULE,
+    },
+    oauthClients,
+    /** Where browsers reach the functions; undefined on a machine of one's own. */
+    publicUrl: env.PUBLIC_URL,
     webhookSecret: env.WEBHOOK_SECRET,
     /** Where senders of webhooks reach us; some sign it. */
-    publicUrl: env.PUBLIC_URL ?? `https://${env.WEBSITE_HOSTNAME ?? 'localhost'}`,
+    webhookOrigin: env.PUBLIC_URL ?? `https://${env.WEBSITE_HOSTNAME ?? 'localhost'}`,
     blobs: {
       connectionString: env.AzureWebJobsStorage,
       url: env.AzureWebJobsStorage__blobServiceUri,

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import path from 'node:path'
 import { serveControl } from './control-server.ts'
 import { startCosmos } from './cosmos/cosmos.ts'
+import topology from '../../src/topology.json' with { type: 'json' }
 import type { Emulator } from './emulator.ts'
 import { startIdentity } from './identity/identity.ts'
 import { startKeyVault } from './key-vault/key-vault.ts'
@@ -23,6 +24,24 @@ export interface StackOptions {
 }
 
 export type Stack = Awaited<ReturnType<typeof startStack>>
+
+/** Every other setting of the functions, with its default; what is empty counts as not set. */
+const defaults = {
+  COSMOS_DATABASE: topology.database,
+  COSMOS_CONTAINER: topology.containers.tasks.name,
+  SYNC_RESULTS_CONTAINER: topology.containers.results.name,
+  CREDENTIALS_CONTAINER: topology.containers.credentials.name,
+  SERVICE_BUS_NAMESPACE: '',
+  SERVICE_BUS_QUEUE: topology.queues.inbound.name,
+  SERVICE_BUS_QUEUE_OUTBOUND: topology.queues.outbound.name,
+  KEY_VAULT_NAME: '',
+  REDIS_URL: process.env['REDIS_URL'] ?? '',
+  SYNC_BATCH_SIZE: '100',
+  SYNC_MAX_RETRIES: '3',
+  TOKEN_EXPIRY_THRESHOLD_MINUTES: '60',
+  MAX_REFRESH_RETRIES: '3',
+  APPLICATIONINSIGHTS_CONNECTION_STRING: '',
+}
 
 const random = () => randomBytes(24).toString('base64url')
 
@@ -66,6 +85,7 @@ export async function startStack(options: StackOptions = {}) {
     serviceNow,
     emulators,
     settings: {
+      ...defaults,
       ...Object.assign({}, ...emulators.map(({ settings }) => settings)),
       WEBHOOK_SECRET: random(),
       DEMO_SALESFORCE_SECRET: random(),

@@ -69,7 +69,7 @@ export function composeWebhooks(services: WebhookServices): Webhooks {
         return found
       },
       fetch,
-      publicUrl: settings.publicUrl,
+      publicUrl: settings.webhookOrigin,
       clock,
       log,
     }

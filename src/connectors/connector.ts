@@ -64,6 +64,4 @@ export interface Stream {
 export interface Connector {
   readonly integrationId: string
   readonly streams: Readonly<Record<string, Stream>>
-  /** Path of the OAuth token endpoint on the instance. */
-  readonly tokenPath: string
 }

@@ -26,9 +26,12 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   realtime_unavailable: 503,
   reauth_required: 409,
   registration_not_found: 404,
+  session_not_found: 404,
   store_unavailable: 503,
   unauthenticated: 401,
   vault_unavailable: 503,
+  vendor_failed: 502,
+  vendor_unexpected_answer: 502,
 }
 const RETRY_AFTER_SECONDS = '30'
 
@@ -61,7 +64,9 @@ function refuse(error: unknown, correlationId: string): HttpResponseInit {
   return {
     status,
     jsonBody: { error: message, code, correlationId },
-    ...(status === 503 ? { headers: { 'retry-after': RETRY_AFTER_SECONDS } } : {}),
+    ...(status === 503 || status === 429
+      ? { headers: { 'retry-after': RETRY_AFTER_SECONDS } }
+      : {}),
     ...(status === 401 && code === 'unauthenticated'
       ? { headers: { 'www-authenticate': 'Bearer' } }
       : {}),
@@ -108,11 +113,16 @@ export async function callerOf(
   request: HttpRequest,
   verify: (token: string) => Promise<Caller>,
 ): Promise<Caller> {
+  return verify(bearerOf(request))
+}
+
+/** The bearer token (RFC 6750 §2.1). Throws `unauthenticated` where there is none. */
+export function bearerOf(request: HttpRequest): string {
   const [scheme, token, ...rest] = (request.headers.get('authorization') ?? '').split(' ')
   if (scheme?.toLowerCase() !== 'bearer' || !token || rest.length > 0) {
     throw new AppError('unauthenticated', 'a bearer token is required')
   }
-  return verify(token)
+  return token
 }
 
 /** The sender's address as the front end saw it: the last entry, which no client can write. */

@@ -25,7 +25,8 @@ export function registerSignalRNegotiate(host: FunctionApp, app: App): void {
       if (userId !== caller.userId) {
         throw new AppError('forbidden', 'the token is of another user than userId')
       }
-      return { status: 200, jsonBody: await app.negotiate({ userId, service }) }
+      const adminOf = caller.roles.includes('admin') ? caller.tenantId : undefined
+      return { status: 200, jsonBody: await app.negotiate({ userId, service, adminOf }) }
     }),
   })
 }

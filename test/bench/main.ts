@@ -1,12 +1,20 @@
 import { readOptions } from '../../infra/local/command.ts'
 import { toJson, toRow, type Bench } from './harness.ts'
+import { credentials } from './credentials.ts'
 import { inbound } from './inbound.ts'
 import { moduleLoad } from './module-load.ts'
 import { phone } from './phone.ts'
 import { webhookReceiver } from './webhook-receiver.ts'
 import { webhookUseCase } from './webhook-use-case.ts'
 
-const benches: readonly Bench[] = [phone, inbound, webhookUseCase, webhookReceiver, moduleLoad]
+const benches: readonly Bench[] = [
+  phone,
+  inbound,
+  webhookUseCase,
+  webhookReceiver,
+  credentials,
+  moduleLoad,
+]
 
 const options = readOptions({
   usage: 'npm run bench --',

@@ -67,7 +67,13 @@ export const webhookUseCase: Bench = {
       deliveries: keepingNothing<Delivery>(),
       inbound: countingQueue((count) => (sent += count)),
       outbound: countingQueue(() => {}),
-      vault: { get: async () => secret, set: async () => {}, ping: async () => {} },
+      vault: {
+        get: async () => secret,
+        latest: async () => undefined,
+        set: async () => '',
+        remove: async () => {},
+        ping: async () => {},
+      },
       blobs: { put: async () => {}, get: async () => undefined },
       targetsOf: async () => [
         {

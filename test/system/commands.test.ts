@@ -14,14 +14,13 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true, force: true }))
 
+/** What it keeps in temporary files goes with the folder, also when it is killed. */
 const start = (...more: string[]) =>
-  spawnCommand('infra/local/start.ts', [
-    '--port',
-    '0',
-    '--settings',
-    path.join(folder, 'settings.json'),
-    ...more,
-  ])
+  spawnCommand(
+    'infra/local/start.ts',
+    ['--port', '0', '--settings', path.join(folder, 'settings.json'), ...more],
+    { env: { ...process.env, TMPDIR: folder } },
+  )
 
 async function answers(url: string): Promise<boolean> {
   return fetch(`${url}/health/live`).then(
@@ -34,6 +33,16 @@ async function untilGone(url: string): Promise<void> {
   while (await answers(url)) await delay(50)
 }
 
+/** The settings that clients of local.settings.json may rely on. */
+const contractSettings = `
+  COSMOS_ENDPOINT COSMOS_KEY COSMOS_DATABASE COSMOS_CONTAINER SYNC_RESULTS_CONTAINER CREDENTIALS_CONTAINER
+  SERVICE_BUS_CONNECTION_STRING SERVICE_BUS_QUEUE SERVICE_BUS_QUEUE_OUTBOUND KEY_VAULT_URL REDIS_URL
+  SYNC_BATCH_SIZE SYNC_MAX_RETRIES TOKEN_EXPIRY_THRESHOLD_MINUTES MAX_REFRESH_RETRIES
+  SERVICENOW_CLIENT_ID SERVICENOW_CLIENT_SECRET WEBHOOK_SECRET SIGNALR_CONNECTION_STRING
+  WEB_PUBSUB_CONNECTION_STRING APPLICATIONINSIGHTS_CONNECTION_STRING FUNCTIONS_KEY`
+  .trim()
+  .split(/\s+/)
+
 describe('npm start', () => {
   test('shows the scheduler, the incidents arriving and a webhook reaching a phone; Ctrl-C leaves nothing', async () => {
     await using stack = start('--count', '60')
@@ -44,6 +53,7 @@ describe('npm start', () => {
     await stack.line(/withUrl\(/)
     const settings = await readFile(path.join(folder, 'settings.json'), 'utf8')
     const { Values } = JSON.parse(settings) as { Values: Record<string, string> } // written by the command under test
+    expect(contractSettings.filter((name) => !(name in Values))).toEqual([])
     expect(stack.output()).not.toContain(Values['WEBHOOK_SECRET'])
     expect(stack.output()).not.toContain(Values['FUNCTIONS_KEY'])
     expect(stack.output()).not.toContain(Values['COSMOS_KEY'])

@@ -1,11 +1,15 @@
 import type { TokenCredential } from '@azure/identity'
-import type { Probe } from '../management/health.ts'
 import type { Realtime } from '../notifications/ports.ts'
-import type { Settings } from '../settings.ts'
 
-/** The services that keep connections to phones, as far as they are configured. */
+export interface RealtimeOptions {
+  readonly hub: string
+  readonly signalR: string | undefined
+  readonly webPubSub: string | undefined
+}
+
+/** The services that are configured; each is loaded only then. */
 export async function openRealtimes(
-  { realtime: { hub, signalR, webPubSub } }: Settings,
+  { hub, signalR, webPubSub }: RealtimeOptions,
   identity: () => Promise<TokenCredential>,
 ): Promise<readonly Realtime[]> {
   const opened: Realtime[] = []
@@ -15,17 +19,12 @@ export async function openRealtimes(
       ? { connectionString, hub }
       : { connectionString, hub, credential: await identity() }
   if (signalR !== undefined) {
-    const { createSignalRRealtime } = await import('../adapters/signalr.ts')
+    const { createSignalRRealtime } = await import('./signalr.ts')
     opened.push(createSignalRRealtime(await optionsFor(signalR)))
   }
   if (webPubSub !== undefined) {
-    const { createWebPubSubRealtime } = await import('../adapters/web-pubsub.ts')
+    const { createWebPubSubRealtime } = await import('./web-pubsub.ts')
     opened.push(createWebPubSubRealtime(await optionsFor(webPubSub)))
   }
   return opened
-}
-
-export function realtimeProbe(realtime: Realtime): Probe {
-  const service = realtime.service === 'signalr' ? 'signalR' : 'webPubSub'
-  return { service, essential: false, ping: (signal) => realtime.ping(signal) }
 }
