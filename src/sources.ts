@@ -56,11 +56,13 @@ export async function sourceOf({
         ...(refused?.kind === 'authorized' ? { refused: refused.headers } : {}),
       }),
   })
+  const { fetchOne } = stream
   return {
     kind: 'source',
     mapping: stream.mapping,
     overlapMs: stream.overlapMs,
     fetchPage: (request, signal) => stream.fetchPage(client, request, signal),
+    ...(fetchOne ? { fetchOne: (id, signal) => fetchOne(client, id, signal) } : {}),
   }
 }
 

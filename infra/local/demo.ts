@@ -14,6 +14,7 @@ export const demo = {
   taskId: 'task-incidents',
   entityType: 'incident',
   integrationId: 'servicenow',
+  registrationId: 'reg-123',
 } as const
 
 const EVERY_TEN_SECONDS = '*/10 * * * * *'
@@ -24,6 +25,12 @@ export async function seedDemo(stack: Stack): Promise<void> {
   await storeSecret(stack, `credential-${credentialId}`, {
     kind: 'refresh_token',
     refreshToken: stack.serviceNow.control.issueRefreshToken(),
+  })
+  await seedRegistration(stack, {
+    id: demo.registrationId,
+    connectionId: 'conn-salesforce',
+    scheme: 'salesforce',
+    secret: stack.settings['DEMO_SALESFORCE_SECRET'] ?? '',
   })
   const shared = { tenantId, integrationId }
   await storeDocuments(stack, {
@@ -60,6 +67,30 @@ export async function seedDemo(stack: Stack): Promise<void> {
   })
 }
 
+/** A registration of the demo's tenant, with its secret in the vault. */
+export async function seedRegistration(
+  stack: Stack,
+  { secret, ...some }: { id: string; connectionId: string; scheme: string; secret: string },
+): Promise<void> {
+  await storeText(stack, `webhook-${some.id}-s1`, secret)
+  const createdAt = new Date().toISOString()
+  await storeDocuments(stack, {
+    webhookRegistrations: {
+      ...some,
+      registrationId: some.id,
+      tenantId: demo.tenantId,
+      integrationId: some.scheme,
+      state: 'active',
+      forward: 'inbound',
+      maxBodyBytes: 1024 * 1024,
+      requestsPerMinute: 600_000,
+      expected: {},
+      secrets: [{ id: 's1', purpose: 'signing', createdAt }],
+      createdAt,
+    },
+  })
+}
+
 async function storeDocuments(
   stack: Stack,
   documents: Partial<Record<keyof typeof topology.containers, object>>,
@@ -72,13 +103,17 @@ async function storeDocuments(
   }
 }
 
-async function storeSecret({ settings }: Stack, name: string, value: object): Promise<void> {
+async function storeSecret(stack: Stack, name: string, value: object): Promise<void> {
+  await storeText(stack, name, JSON.stringify(value))
+}
+
+async function storeText({ settings }: Stack, name: string, value: string): Promise<void> {
   const { KEY_VAULT_URL = '', NODE_EXTRA_CA_CERTS = '' } = settings
   using _trust = trustAuthority(NODE_EXTRA_CA_CERTS)
   const client = new SecretClient(KEY_VAULT_URL, identityOf(settings), {
     disableChallengeResourceVerification: true,
   })
-  await client.setSecret(name, JSON.stringify(value))
+  await client.setSecret(name, value)
 }
 
 const tokenShape = z.object({ access_token: z.string(), expires_on: z.coerce.number() })

@@ -9,6 +9,7 @@ import { startKeyVault } from './key-vault/key-vault.ts'
 import { startIssuer } from './oauth/issuer.ts'
 import { startSignalR } from './realtime/signalr.ts'
 import { startWebPubSub } from './realtime/web-pubsub.ts'
+import { startStorage } from './storage/storage.ts'
 import { startServiceBus } from './service-bus/service-bus.ts'
 import { startServiceNow, type ServiceNowOptions } from './vendors/servicenow.ts'
 
@@ -16,6 +17,8 @@ export interface StackOptions {
   readonly serviceNow?: ServiceNowOptions
   /** Keeps documents and secrets in this folder, so that the next stack finds them. */
   readonly dataFolder?: string
+  /** Blobs too: a process more, needed by large webhooks only. */
+  readonly storage?: boolean
   /** Added to and instead of what the emulators say. */
   readonly settings?: Readonly<Record<string, string>>
 }
@@ -58,7 +61,18 @@ export async function startStack(options: StackOptions = {}) {
   const signalR = use(await startSignalR())
   const issuer = use(await startIssuer())
   const serviceNow = use(await startServiceNow(options.serviceNow))
-  const emulators = [cosmos, serviceBus, identity, keyVault, webPubSub, signalR, issuer, serviceNow]
+  const storage = options.storage === true ? [use(await startStorage())] : []
+  const emulators = [
+    cosmos,
+    serviceBus,
+    identity,
+    keyVault,
+    webPubSub,
+    signalR,
+    issuer,
+    serviceNow,
+    ...storage,
+  ]
   const control = starting.use(await serveControl(emulators))
   const resources = starting.move()
   return {
@@ -74,6 +88,7 @@ export async function startStack(options: StackOptions = {}) {
       ...defaults,
       ...Object.assign({}, ...emulators.map(({ settings }) => settings)),
       WEBHOOK_SECRET: random(),
+      DEMO_SALESFORCE_SECRET: random(),
       FUNCTIONS_KEY: random(),
       FUNCTIONS_MASTER_KEY: random(),
       // The instance is ours: its own rules say when it has had enough.

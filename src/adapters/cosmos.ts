@@ -98,18 +98,24 @@ async function* pages<T>(
   }
 }
 
-function toSql({ anyOf }: Query): SqlQuerySpec {
+function toSql({ anyOf, latestBy, limit }: Query): SqlQuerySpec {
   const parameters: { name: string; value: string | number | boolean }[] = []
   const term = ({ field, is, value }: Condition) => {
     const name = `@p${parameters.length}`
     parameters.push({ name, value })
-    return `c${field
-      .split('.')
-      .map((key) => `[${JSON.stringify(key)}]`)
-      .join('')} ${is} ${name}`
+    return `${pathOf(field)} ${is} ${name}`
   }
   const groups = anyOf.map((conditions) => `(${conditions.map(term).join(' AND ')})`)
-  return { query: `SELECT * FROM c WHERE ${groups.join(' OR ')}`, parameters }
+  const order = latestBy === undefined ? '' : ` ORDER BY ${pathOf(latestBy)} DESC`
+  const cut = limit === undefined ? '' : ` OFFSET 0 LIMIT ${limit}`
+  return { query: `SELECT * FROM c WHERE ${groups.join(' OR ')}${order}${cut}`, parameters }
+}
+
+function pathOf(field: string): string {
+  return `c${field
+    .split('.')
+    .map((key) => `[${JSON.stringify(key)}]`)
+    .join('')}`
 }
 
 /** One transactional batch: one round trip, whatever the number of writes. */

@@ -22,6 +22,12 @@ export type VendorPage =
   | { readonly kind: 'page'; readonly rows: readonly VendorRow[]; readonly more: boolean }
   | VendorProblem
 
+export type VendorRowOutcome =
+  | { readonly kind: 'row'; readonly row: VendorRow }
+  /** There is no such record, or none that we may see. */
+  | { readonly kind: 'gone' }
+  | VendorProblem
+
 /** Why a vendor did not do what was asked. */
 export type VendorProblem =
   /** `limited` where nothing went wrong, there is only no quota for it now: no try was lost. */
@@ -52,6 +58,12 @@ export interface Stream {
     request: VendorPageRequest,
     signal: AbortSignal,
   ) => Promise<VendorPage>
+  /** Absent where the vendor has no way to read one record. */
+  readonly fetchOne?: (
+    client: VendorClient,
+    externalId: string,
+    signal: AbortSignal,
+  ) => Promise<VendorRowOutcome>
 }
 
 /** A vendor, as a value. */

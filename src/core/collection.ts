@@ -1,3 +1,5 @@
+import { AppError } from './errors.ts'
+
 /** Where documents live together: the values of the container's partition key, in order. */
 export type Partition = readonly string[]
 
@@ -26,13 +28,16 @@ export type WriteOutcome =
 
 export interface Condition {
   readonly field: string
-  readonly is: '=' | '<=' | '!='
+  readonly is: '=' | '<' | '<=' | '!='
   readonly value: string | number | boolean
 }
 
 /** Documents that fulfil every condition of at least one group. A comparison with a missing field does not hold. */
 export interface Query {
   readonly anyOf: readonly (readonly Condition[])[]
+  /** The greatest first; documents without the field are left out. In no order where nothing is told. */
+  readonly latestBy?: string
+  readonly limit?: number
 }
 
 /** Atomic writes go up to this many documents and bytes (Cosmos DB, transactional batch limits). */
@@ -53,6 +58,19 @@ export interface Collection<T extends Document> {
   write(partition: Partition, writes: readonly Write<T>[]): Promise<WriteOutcome>
   /** Asks the store whether it is there; throws `store_unavailable` when it is not. */
   ping(): Promise<void>
+}
+
+/** Stores a document unless its id is taken, and says what stood there before. Throws `store_unavailable`. */
+export async function createOrGet<T extends Document>(
+  collection: Collection<T>,
+  partition: Partition,
+  document: T,
+): Promise<T | undefined> {
+  const written = await collection.write(partition, [{ kind: 'create', document }])
+  if (written.committed) return undefined
+  const known = await collection.get(partition, document.id)
+  if (!known) throw new AppError('store_unavailable', 'a document that exists could not be read')
+  return known.document
 }
 
 /** What a document weighs on the wire, in bytes. */

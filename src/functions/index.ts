@@ -1,5 +1,6 @@
 import type { App } from '../app.ts'
 import { registerHealth } from './health.ts'
+import { registerDeliveries } from './deliveries.ts'
 import type { FunctionApp } from './host.ts'
 import { registerDeviceSessions } from './device-sessions.ts'
 import { registerOAuthAuthorize } from './oauth-authorize.ts'
@@ -10,12 +11,17 @@ import { registerServiceNowWebhook } from './servicenow-webhook.ts'
 import { registerSignalRNegotiate } from './signalr-negotiate.ts'
 import { registerSyncInboundWorker } from './sync-inbound-worker.ts'
 import { registerSyncScheduler } from './sync-scheduler.ts'
+import { registerWebhookReceiver } from './webhook-receiver.ts'
+import { registerWebhookRegistrations } from './webhook-registrations.ts'
 
 /** Every function that is deployed. */
 export function registerFunctions(host: FunctionApp, app: App): void {
   registerSyncScheduler(host, app)
   registerSyncInboundWorker(host, app)
   registerServiceNowWebhook(host, app)
+  registerWebhookReceiver(host, app)
+  registerWebhookRegistrations(host, app)
+  registerDeliveries(host, app)
   registerTokenRefresher(host, app)
   registerOAuthAuthorize(host, app)
   registerOAuthCallback(host, app)

@@ -7,6 +7,7 @@ import { storePage } from './page.ts'
 import type { PageOutcome, Refusal, Source, SyncPorts } from './ports.ts'
 import { noCounts, type Run } from './record.ts'
 import { resultOf, type SyncResult } from './result.ts'
+import { syncRecord, type RecordOutcome } from './targeted.ts'
 import { ended, startedBy, type InboundMessage, type Task } from './task.ts'
 
 export interface SyncLimits {
@@ -24,6 +25,7 @@ export type SliceOutcome =
   | { readonly kind: 'continued'; readonly notBefore: Date | undefined }
   /** The message has no work any more: its run is over, or another worker has taken it. */
   | { readonly kind: 'stale' }
+  | RecordOutcome
 
 const backoff = { baseMs: 2 * SECOND_MS, capMs: 15 * MINUTE_MS }
 /** A checkpoint with no rows is written this often, to keep the lease. */
@@ -39,6 +41,9 @@ export async function executeSync(
   work: { readonly message: InboundMessage; readonly signal: AbortSignal },
 ): Promise<SliceOutcome> {
   const { message } = work
+  if (message.record) {
+    return syncRecord(ports, { message, maxAttempts: limits.maxAttempts, signal: work.signal })
+  }
   const task = await startRun(ports, message)
   if (!task) return { kind: 'stale' }
   const source = await ports.openSource(task)

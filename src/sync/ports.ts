@@ -45,6 +45,12 @@ export type PageOutcome =
     }
   | Refusal
 
+/** What became of asking a vendor for one record. */
+export type RowOutcome =
+  | { readonly kind: 'row'; readonly row: SourceRow }
+  | { readonly kind: 'gone' }
+  | Exclude<PageOutcome, { kind: 'page' }>
+
 /** One stream of one connection, ready to be read. */
 export interface Source {
   readonly kind: 'source'
@@ -52,6 +58,8 @@ export interface Source {
   /** How far behind the newest row a late commit may still appear. */
   readonly overlapMs: number
   readonly fetchPage: (request: PageRequest, signal: AbortSignal) => Promise<PageOutcome>
+  /** Absent where the vendor has no way to read one record. */
+  readonly fetchOne?: (externalId: string, signal: AbortSignal) => Promise<RowOutcome>
 }
 
 export interface SyncPorts {

@@ -12,6 +12,8 @@ export interface RecordDocument {
   readonly fields: JsonObject
   readonly createdAt: string
   readonly updatedAt: string
+  /** When the vendor was found to have it no more, after it said so. */
+  readonly deletedAt?: string
 }
 
 /** The vendor's version of a row: later stamps win, then higher counts. */

@@ -1,6 +1,13 @@
 import type { Json, JsonObject } from '../../core/canonical-json.ts'
 import type { VendorClient } from '../client.ts'
-import type { FieldRule, Stream, VendorPage, VendorPageRequest, VendorRow } from '../connector.ts'
+import type {
+  FieldRule,
+  Stream,
+  VendorPage,
+  VendorPageRequest,
+  VendorRow,
+  VendorRowOutcome,
+} from '../connector.ts'
 import { problemOf, type OutcomeRule } from '../outcome.ts'
 import { isoOf, stampOf } from './stamp.ts'
 
@@ -37,6 +44,15 @@ export function tableStream(table: string, fields: FieldRule[]): Stream {
       const answer = await client.call({ method: 'GET', path, query }, signal)
       return pageOf(answer, request, client.now())
     },
+    fetchOne: async (client, externalId, signal) => {
+      const query = {
+        sysparm_fields: wanted,
+        sysparm_display_value: 'false',
+        sysparm_exclude_reference_link: 'true',
+      }
+      const path = `/api/now/table/${encodeURIComponent(table)}/${encodeURIComponent(externalId)}`
+      return rowOf(await client.call({ method: 'GET', path, query }, signal), client.now())
+    },
   }
 }
 
@@ -49,6 +65,21 @@ export function queryFor(after: VendorPageRequest['after']): string {
   const stamp = stampOf(after.time)
   if (after.id === '') return `sys_updated_on>=${stamp}^${ORDER}`
   return `sys_updated_on>${stamp}^NQsys_updated_on=${stamp}^sys_id>${after.id}^${ORDER}`
+}
+
+/** ServiceNow answers 404 with this error for a record that is gone or hidden, and another for a table that is none. */
+function rowOf(answer: Awaited<ReturnType<VendorClient['call']>>, now: Date): VendorRowOutcome {
+  if (answer.kind === 'answer' && answer.status === 404 && isObject(answer.body)) {
+    const { error } = answer.body
+    if (isObject(error) && error['message'] === 'No Record found') return { kind: 'gone' }
+  }
+  const problem = problemOf(answer, rules, now)
+  if (problem) return problem
+  const { body } = answer as Extract<typeof answer, { kind: 'answer' }> // all else is a problem
+  const row = toRow((isObject(body) ? body['result'] : undefined) ?? null)
+  if (row) return { kind: 'row', row }
+  const reason = 'the record has no usable sys_id and sys_updated_on'
+  return { kind: 'refused', code: 'vendor_unexpected_answer', reason }
 }
 
 function pageOf(
