@@ -116,17 +116,18 @@ describe.skipIf(!hasRedis)('with a redis-server', () => {
   test('a server that is started again is found again', async () => {
     const first = await startRedisServer()
     using limits = openRedisLimits({ url: first.url, numbers })
-    await limits.take(take)
-    await first[Symbol.asyncDispose]()
-    expect((await timed(() => limits.take(take))).result).toBe('limits_unavailable')
-    await using _second = await startRedisServer(first.port)
-    const back = () =>
-      limits.ping().then(
-        () => 'back',
-        () => 'away',
+    // On a busy machine an answer may come after the patience for it: then it is asked again.
+    const taken = () =>
+      limits.take(take).then(
+        ({ kind }) => kind,
+        (error: unknown) => codeOf(error),
       )
-    await expect.poll(back, { timeout: 10_000 }).toBe('back')
-    expect(await limits.take(take)).toEqual({ kind: 'allowed', delayMs: 0 })
+    const until = (kind: string) => expect.poll(taken, { timeout: 10_000 }).toBe(kind)
+    await until('allowed')
+    await first[Symbol.asyncDispose]()
+    expect(await taken()).toBe('limits_unavailable')
+    await using _second = await startRedisServer(first.port)
+    await until('allowed')
   })
 
   test('everything that a decision touches lies in one slot of a cluster', async () => {
