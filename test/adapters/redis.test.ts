@@ -1,3 +1,4 @@
+import { codeOf } from '../../src/core/errors.ts'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { describe, expect, test } from 'vitest'
