@@ -218,8 +218,8 @@ export const incomingLimits = {
 } as const
 export type Endpoint = keyof typeof incomingLimits
 
-/** People come in bursts: nothing is lost when a quarter of a minute's calls comes at once. */
-const INCOMING_BURST = 0.25
+/** People come in bursts: nothing is lost when half of a minute's calls comes at once. */
+const INCOMING_BURST = 0.5
 
 export interface IncomingCall {
   readonly endpoint: Endpoint
