@@ -50,7 +50,9 @@ describe('handshakes', () => {
     expect(await greeting('brought')).toMatchObject({ answer: { status: 200 } })
     const [stored] = here.registrations.all()
     expect(stored).toMatchObject({ state: 'active', secrets: [{ purpose: 'signing' }] })
-    expect(here.vault.secrets.get(`webhook-reg-1-${stored?.secrets[0]?.id}`)).toBe('brought')
+    expect(here.vault.secrets.get(`webhook-reg-1-${stored?.secrets[0]?.id}`)).toMatchObject([
+      { value: 'brought' },
+    ])
     expect(await greeting('another')).toMatchObject({ answer: { status: 403 } })
     const body = '{"events":[{"action":"changed","resource":{"gid":"1","resource_type":"task"}}]}'
     const delivered = calling(body, { scheme: 'asana', secret: 'brought' })
