@@ -217,14 +217,17 @@ async function refuseRun(
   })
 }
 
-/** Writes the result and frees the task. Both can be repeated. */
+/**
+ * Writes the result and frees the task. Both can be repeated. The first result stays: a run whose worker died in between
+ * may find its stream in the hands of the next one, and then it reads again what it has read before.
+ */
 async function report(
   ports: SyncPorts,
   message: InboundMessage,
   run: Pick<Run, 'counts' | 'startedAt' | 'error'>,
 ): Promise<SliceOutcome> {
   const result = resultOf(message, run, ports.clock())
-  await ports.results.write([result.tenantId], [{ kind: 'upsert', document: result }])
+  await ports.results.write([result.tenantId], [{ kind: 'create', document: result }])
   await endRun(ports, message, run.error ? 'failed' : 'completed')
   return { kind: 'finished', result }
 }
