@@ -32,7 +32,8 @@ export function queueHost(sim: Simulation, hosted: HostedQueue): QueueHost {
       if (!delivery) break
       begin(delivery)
     }
-    arm()
+    // With every slot taken nothing can begin; the next one to end looks again.
+    if (running < hosted.concurrency) arm()
   }
   const arm = () => {
     const atMs = queue.nextChangeMs()
