@@ -99,7 +99,10 @@ export function sharedCollection<T extends Document>(
           })),
         )
         sessions.set(actor, log.length)
-        sim.note(actor.name, `${name}.write ${writes.map(({ document }) => brief(document))}`)
+        sim.note(
+          actor.name,
+          `${name}.write ${writes.map(({ document }) => brief(document)).join()}`,
+        )
         const changes = writes.map(({ document }) => ({
           before: previous.get(document.id)?.document,
           after: document,
@@ -158,7 +161,7 @@ export function sharedQueue(
         failure: () => new AppError('queue_unavailable', 'the queue is throttled'),
         effect: async () => {
           await backing.send(messages)
-          sim.note(actor.name, `queue.send ${messages.map(({ id }) => `…${id.slice(-6)}`)}`)
+          sim.note(actor.name, `queue.send ${messages.map(({ id }) => `…${id.slice(-6)}`).join()}`)
           sent(messages, actor)
         },
       }),

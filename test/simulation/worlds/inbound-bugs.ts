@@ -28,13 +28,16 @@ const inSource =
   })
 
 const inShardWrites =
-  (change: (write: WriteShards, shards: Shards) => WriteShards): NonNullable<InboundBug['ports']> =>
+  (change: (write: WriteShards) => WriteShards): NonNullable<InboundBug['ports']> =>
   (ports) => ({
     ...ports,
-    shards: { ...ports.shards, write: change(ports.shards.write, ports.shards) },
+    shards: {
+      ...ports.shards,
+      write: change((partition, writes) => ports.shards.write(partition, writes)),
+    },
   })
 
-/** Writes in two steps what belongs together. The tags come back in the order of the writes. */
+/** Writes in two steps what belongs together. */
 async function inTwo(
   write: WriteShards,
   partition: readonly string[],
@@ -44,8 +47,12 @@ async function inTwo(
   if (one && !one.committed) return one
   const other = second.length === 0 ? undefined : await write(partition, second)
   if (other && !other.committed) return { ...other, conflict: other.conflict + first.length }
-  const etags = [...(one?.etags ?? []), ...(other?.etags ?? [])]
-  return { committed: true as const, etags }
+  // The stream's tag comes first, as its write did.
+  const etags = [one?.etags ?? [], other?.etags ?? []]
+  return {
+    committed: true as const,
+    etags: (first.some(isStream) ? etags : etags.toReversed()).flat(),
+  }
 }
 
 const isStream = ({ document }: Write<ShardDocument>) => document.kind === 'stream'
@@ -126,20 +133,6 @@ export const inboundBugs: Readonly<Record<string, InboundBug>> = {
         return page
       },
     })),
-  },
-  'outdated-applied': {
-    what: 'every row that differs is applied, older versions too',
-    ports: inSource((source) => {
-      let reads = 0
-      return {
-        fetchPage: async (request, signal) => {
-          const page = await source.fetchPage(request, signal)
-          if (page.kind !== 'page') return page
-          const version = { time: '9999', count: (reads += 1) }
-          return { ...page, rows: page.rows.map((row) => ({ ...row, version })) }
-        },
-      }
-    }),
   },
   'checkpoint-first': {
     what: 'the checkpoint moves before the rows are written',

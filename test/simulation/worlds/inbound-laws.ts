@@ -62,8 +62,8 @@ export function inboundLaws(sim: Simulation, tables: ReadonlyMap<string, VendorT
     if (actor.kind !== 'person' && before?.fields['note'] !== fields['note']) {
       sim.violate(5, `${actor.name} wrote over what a person had just stored in ${after.id}`)
     }
-    if (!String(fields['title']).startsWith(after.tenantId)) {
-      sim.violate(8, `a record of ${after.tenantId} holds "${String(fields['title'])}"`)
+    if (!JSON.stringify(fields['title']).startsWith(`"${after.tenantId} `)) {
+      sim.violate(8, `a record of ${after.tenantId} holds ${JSON.stringify(fields['title'])}`)
     }
   }
   return {
@@ -182,7 +182,7 @@ function problemOf(version: RowVersion, record: RecordDocument | undefined, isPa
   if (title === version.title && revision === version.revision) return undefined
   return {
     invariant: 3,
-    message: `the store has revision ${String(revision)}, the vendor ${version.revision}`,
+    message: `the store has revision ${JSON.stringify(revision)}, the vendor ${version.revision}`,
   }
 }
 

@@ -7,8 +7,8 @@ import { between, START_MS } from '../world.ts'
 import type { InboundStores } from './inbound.ts'
 
 const HOUR_MS = 3_600_000
-/** A transaction becomes visible at most so late; the overlap of the stream is five minutes. */
-const LONGEST_TRANSACTION_MS = 285_000
+/** A transaction becomes visible at most so late; with the lag of a replica it stays within the overlap of five minutes. */
+const LONGEST_TRANSACTION_MS = 170_000
 
 /** What goes on at the vendor: a backlog with many rows to a second, then inserts, updates, late commits, bad rows. */
 export function playVendor(
@@ -67,6 +67,9 @@ function change(sim: Simulation, table: VendorTable, label: string): void {
       table.write(idOfRow(faults.chance(`${label} ${index} new`)), {})
 }
 
+/** Records that a person changes one after the other. */
+const EDITS = 12
+
 /** Ids come in no order. */
 function idOfRow(chance: number): string {
   return `x${String(Math.floor(chance * 1e6)).padStart(6, '0')}`
@@ -78,7 +81,9 @@ export function playPeople(sim: Simulation, stores: InboundStores): void {
   const count = between(faults, 'people', [0, 8])
   for (let index = 0; index < count; index += 1) {
     const label = `person ${index}`
-    const atMs = START_MS + faults.chance(`${label} at`) * 3 * HOUR_MS
+    // Shortly after a tick, when the workers are busy with the same documents.
+    const tick = between(faults, `${label} tick`, [0, 17]) * 600_000
+    const atMs = START_MS + tick + faults.chance(`${label} at`) * 2_000
     const tenantId = faults.chance(`${label} tenant`) < 0.5 ? 'tenant-a' : 'tenant-b'
     sim.act(atMs, `act ${label}`, () =>
       sim.spawn({
@@ -99,15 +104,17 @@ export function playPeople(sim: Simulation, stores: InboundStores): void {
             .filter(
               (one): one is RecordDocument => one.kind === 'record' && one.tenantId === tenantId,
             )
-          const record = records[Math.floor(faults.chance(`${label} which`) * records.length)]
-          if (!record) return
-          const place = { partition: [tenantId, record.entityType], id: record.id }
           const shards = stores.shards.as(actor)
-          await amend<ShardDocument>(shards, place, (found) =>
-            found.kind === 'record'
-              ? { ...found, fields: { ...found.fields, note: label } }
-              : found,
-          )
+          for (let edit = 0; edit < EDITS; edit += 1) {
+            const which = faults.chance(`${label} which ${edit}`)
+            const record = records[Math.floor(which * records.length)]
+            if (!record) return
+            const place = { partition: [tenantId, record.entityType], id: record.id }
+            const note = `${label} ${edit}`
+            await amend<ShardDocument>(shards, place, (found) =>
+              found.kind === 'record' ? { ...found, fields: { ...found.fields, note } } : found,
+            )
+          }
         },
       }),
     )
