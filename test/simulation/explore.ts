@@ -69,18 +69,19 @@ const MOST_TRIALS = 400
  */
 export async function shrink(world: World, failing: Finding & { bug?: string | undefined }) {
   const { seed, bug, violation } = failing
-  let trials = 0
+  const budget = { trials: 0 }
+  const spent = () => budget.trials >= MOST_TRIALS
   const stillFails = async (labels: readonly string[]) => {
-    trials += 1
+    budget.trials += 1
     const outcome = await attempt(world, { seed, bug, only: new Set(labels) })
     return outcome.violation?.invariant === violation.invariant ? outcome.struck : undefined
   }
   const first = await attempt(world, { seed, bug })
   let labels = first.struck
   let size = Math.ceil(labels.length / 2)
-  while (labels.length > 0 && trials < MOST_TRIALS) {
+  while (labels.length > 0 && !spent()) {
     let smaller: readonly string[] | undefined
-    for (let at = 0; at < labels.length && !smaller && trials < MOST_TRIALS; at += size) {
+    for (let at = 0; at < labels.length && !smaller && !spent(); at += size) {
       smaller = await stillFails([...labels.slice(0, at), ...labels.slice(at + size)])
     }
     if (smaller) labels = smaller
@@ -89,5 +90,5 @@ export async function shrink(world: World, failing: Finding & { bug?: string | u
     size = Math.max(1, Math.min(size, labels.length))
   }
   const last = await attempt(world, { seed, bug, only: new Set(labels), traced: true })
-  return { labels, outcome: last, from: first.struck.length, trials }
+  return { labels, outcome: last, from: first.struck.length, trials: budget.trials }
 }

@@ -93,7 +93,7 @@ export function simulation(
   const entries: Entry[] = []
   let nowMs = startMs
   let calls = 0
-  let violation: Violation | undefined
+  const broken: Violation[] = []
 
   const note = (who: string, what: string) => {
     if (options.traced) entries.push({ atMs: nowMs, who, what })
@@ -183,11 +183,11 @@ export function simulation(
     strike,
     note,
     violate: (invariant, message) => {
-      violation ??= { invariant, message }
+      broken.push({ invariant, message })
       note('INVARIANT', `${invariant}: ${message}`)
     },
     run: async (untilMs) => {
-      for (let next = queue.pop(untilMs); next && !violation; next = queue.pop(untilMs)) {
+      for (let next = queue.pop(untilMs); next && broken.length === 0; next = queue.pop(untilMs)) {
         nowMs = next.atMs
         next.happen()
         await drained()
@@ -195,7 +195,7 @@ export function simulation(
       }
       nowMs = Math.max(nowMs, untilMs)
     },
-    violation: () => violation,
+    violation: () => broken[0],
     timeline: entries,
     calls: () => calls,
   }

@@ -14,14 +14,12 @@ import type { LockingQueue } from '../../ports/locking-queue.ts'
 import type { Commit } from '../simulated-ports.ts'
 import type { Actor, Simulation } from '../simulation.ts'
 import type { RowVersion, VendorTable } from '../vendor-table.ts'
-import { CONNECTION, ENTITY, type InboundStores } from './inbound.ts'
+import { CONNECTION, ENTITY, type InboundStores } from './inbound-stores.ts'
 
 const HOUR_MS = 3_600_000
 /** Deferrals after which a message may be given up (src/sync/defer.ts). */
 const MOST_DEFERRALS = 10
 const passing: ReadonlySet<ErrorCode> = new Set(['conflict', 'store_unavailable'])
-
-export type InboundLaws = ReturnType<typeof inboundLaws>
 
 /** What has to hold at every commit, and in the end. The numbers are those of architecture.md. */
 export function inboundLaws(sim: Simulation, tables: ReadonlyMap<string, VendorTable>) {

@@ -4,7 +4,7 @@ import type { Collection, Document, Partition } from '../../../src/core/collecti
 import type { Simulation } from '../simulation.ts'
 import type { VendorTable } from '../vendor-table.ts'
 import { between, START_MS } from '../world.ts'
-import type { InboundStores } from './inbound.ts'
+import type { InboundStores } from './inbound-stores.ts'
 
 const HOUR_MS = 3_600_000
 /** A transaction becomes visible at most so late; with the lag of a replica it stays within the overlap of five minutes. */

@@ -6,8 +6,6 @@ import { queueHandler } from '../../../src/functions/queue.ts'
 import { deferMessage, parkMessage } from '../../../src/sync/defer.ts'
 import { executeSync } from '../../../src/sync/inbound.ts'
 import type { Source, SyncPorts } from '../../../src/sync/ports.ts'
-import type { ShardDocument } from '../../../src/sync/record.ts'
-import type { ParkedMessage, ParkedRow, SyncResult } from '../../../src/sync/result.ts'
 import { scheduleDueTasks } from '../../../src/sync/scheduler.ts'
 import { inboundMessageShape, type Task } from '../../../src/sync/task.ts'
 import topology from '../../../src/topology.json' with { type: 'json' }
@@ -17,6 +15,7 @@ import { sharedCollection, sharedQueue } from '../simulated-ports.ts'
 import type { Actor, Simulation } from '../simulation.ts'
 import { vendorTable, type VendorTable } from '../vendor-table.ts'
 import { between, pick, START_MS, type Stage, type World } from '../world.ts'
+import { CONNECTION, ENTITY, tenants, type InboundStores } from './inbound-stores.ts'
 import { inboundBugs, type InboundBug } from './inbound-bugs.ts'
 import { inboundLaws } from './inbound-laws.ts'
 import { playVendor, playPeople } from './inbound-play.ts'
@@ -24,18 +23,6 @@ import { playVendor, playPeople } from './inbound-play.ts'
 const HOUR_MS = 3_600_000
 const FAULTS_MS = 3 * HOUR_MS
 const REST_MS = 6 * HOUR_MS
-
-export const tenants = ['tenant-a', 'tenant-b'] as const
-/** Two tenants with connections of one name to instances whose rows have the same ids. */
-export const CONNECTION = 'conn-1'
-export const ENTITY = 'incident'
-
-export interface InboundStores {
-  readonly tasks: ReturnType<typeof sharedCollection<Task>>
-  readonly shards: ReturnType<typeof sharedCollection<ShardDocument>>
-  readonly results: ReturnType<typeof sharedCollection<SyncResult>>
-  readonly parked: ReturnType<typeof sharedCollection<ParkedRow | ParkedMessage>>
-}
 
 /** Scheduler → queue → worker → store, with a vendor whose rows change, tie on one second, come late and hide. */
 export const inbound: World = {
