@@ -10,7 +10,7 @@ export interface Scenario {
   readonly plan: readonly PlannedFault[]
 }
 
-const SEEDS = 20
+const SEEDS = 10
 
 export const scenarios: readonly Scenario[] = [
   {

@@ -4,7 +4,7 @@ import { MOST_SEEDS, prove } from './prove.ts'
 import { playAll, scenarios } from './scenarios.ts'
 import { worlds } from './worlds/index.ts'
 
-const SEEDS = 300
+const SEEDS = 200
 
 test.for(worlds)(
   'in the world $name every invariant holds for hundreds of seeds',
