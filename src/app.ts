@@ -1,16 +1,24 @@
 import type { TokenCredential } from '@azure/identity'
-import { vendorClient } from './connectors/client.ts'
-import { connectors } from './connectors/index.ts'
 import type { Caller } from './core/caller.ts'
-import { instanceOrigin, type Connection } from './core/connection.ts'
+import type { Connection } from './core/connection.ts'
 import type { Log } from './core/log.ts'
 import type { Clock } from './core/time.ts'
-import type { CredentialAccess } from './credentials/access.ts'
+import type { Credentials } from './credentials/credentials.ts'
+import { providerOf } from './credentials/providers.ts'
+import { newId, newSecret } from './core/ids.ts'
+import { pause } from './adapters/pause.ts'
+import { openRealtimes } from './adapters/realtimes.ts'
+import { tellAdmins } from './notifications/tell-admins.ts'
 import { healthCheck, type Health, type Probe } from './management/health.ts'
-import { negotiate, type Negotiated } from './notifications/negotiate.ts'
+import { negotiate, type Negotiated, type NegotiateRequest } from './notifications/negotiate.ts'
 import type { Realtime } from './notifications/ports.ts'
 import { receiveEvent, type Delivery, type Incoming } from './notifications/receive.ts'
+import { sharing } from './rate-limit/bucket.ts'
+import { learning } from './rate-limit/learned.ts'
+import { limiter, type Decision, type Limiter } from './rate-limit/limiter.ts'
+import type { IncomingCall } from './rate-limit/limits.ts'
 import type { Settings } from './settings.ts'
+import { sourceOf } from './sources.ts'
 import { deferMessage, parkMessage } from './sync/defer.ts'
 import { executeSync, type SliceOutcome } from './sync/inbound.ts'
 import type { Refusal, Source, SyncPorts } from './sync/ports.ts'
@@ -26,11 +34,11 @@ export interface App extends AsyncDisposable {
   readonly deferInbound: (message: InboundMessage, messageId: string) => Promise<boolean>
   readonly parkInbound: (message: Parameters<typeof parkMessage>[2]) => Promise<void>
   readonly receiveEvent: (incoming: Incoming) => Promise<Delivery>
-  readonly negotiate: (request: {
-    userId: string
-    service?: string | undefined
-  }) => Promise<Negotiated>
+  readonly negotiate: (request: NegotiateRequest) => Promise<Negotiated>
+  /** Asked before anything expensive is done for a caller. */
+  readonly admit: (call: IncomingCall) => Promise<Decision>
   readonly verifyBearer: (token: string) => Promise<Caller>
+  readonly credentials: () => Promise<Credentials>
   readonly health: () => Promise<Health>
 }
 
@@ -49,6 +57,7 @@ export interface AppOptions {
  */
 export function createApp(options: AppOptions): App {
   const { settings, log, clock = () => new Date(), random = Math.random } = options
+  const steady = options.clock ?? steadyClock
   const fetch = options.fetch ?? globalThis.fetch
   const resources = new AsyncDisposableStack()
   const stopping = new AbortController()
@@ -81,24 +90,69 @@ export function createApp(options: AppOptions): App {
     const { openKeyVault } = await import('./adapters/key-vault.ts')
     return openKeyVault(settings.keyVaultUrl, await identity())
   })
-  const realtimes = once(() => openRealtimes(settings, identity))
-  const collections = settings.cosmos.containers
-
-  const credentials = once(async (): Promise<CredentialAccess> => {
-    const { credentialAccess } = await import('./credentials/access.ts')
-    return credentialAccess({
-      credentials: (await database()).collection(collections.credentials),
-      vault: await vault(),
-      clientOf: (integrationId) => oauthClientOf(settings, integrationId),
-      fetch,
-      clock,
+  const realtimes = once(() => openRealtimes(settings.realtime, identity))
+  const redis = once(async () => {
+    const { redisUrl: url } = settings.limits
+    if (url === undefined) return undefined
+    const { openRedisLimits } = await import('./adapters/redis.ts')
+    return resources.use(openRedisLimits({ url, numbers: { sharing, learning } }))
+  })
+  const limits = once(async (): Promise<Limiter> => {
+    const { overrides, partAlone } = settings.limits
+    return limiter({
+      shared: await redis(),
+      overrides,
+      partAlone,
+      clock: steady,
+      sleep: pause,
       log,
     })
   })
+  const collections = settings.cosmos.containers
+
+  const connectionsOf = async () =>
+    (await database()).collection<Connection>(collections.connections)
+  const credentials = once(async (): Promise<Credentials> => {
+    const { openCredentials } = await import('./credentials/credentials.ts')
+    const cosmos = await database()
+    return openCredentials(
+      {
+        credentials: cosmos.collection(collections.credentials),
+        authorizations: cosmos.collection(collections.credentials),
+        sessions: cosmos.collection(collections.credentials),
+        audits: cosmos.collection(collections.results),
+        connections: await connectionsOf(),
+        vault: await vault(),
+        providerOf,
+        clientOf: (integrationId) => settings.oauthClients[integrationId],
+        tellAdmins: ({ tenantId, id, integrationId }, notice) =>
+          tellAdmins({ realtimes, log }, { tenantId, credentialId: id, integrationId, ...notice }),
+        admit: async (who) => {
+          const decision = await (await limits()).admit({ endpoint: 'oauth-refresh', ...who })
+          return decision.kind === 'allowed' ? undefined : decision.waitMs
+        },
+        pause,
+        newId: () => newId('refresh'),
+        newSecret,
+        fetch,
+        clock,
+        random,
+        log,
+      },
+      { owner: newId('instance'), maxTries: settings.credentials.maxRetries },
+    )
+  })
   const openSource = async (task: Task): Promise<Source | Refusal> => {
-    const connections = (await database()).collection<Connection>(collections.connections)
+    const connections = await connectionsOf()
     const connection = (await connections.get([task.tenantId], task.connectionId))?.document
-    return sourceOf({ task, connection, access: await credentials(), fetch, clock })
+    return sourceOf({
+      task,
+      connection,
+      access: await credentials(),
+      limits: await limits(),
+      fetch,
+      clock,
+    })
   }
   const schedulerPorts = once(async () => ({
     tasks: (await database()).collection<Task>(collections.tasks),
@@ -116,7 +170,7 @@ export function createApp(options: AppOptions): App {
       openSource,
     }
   })
-  const limits = {
+  const syncLimits = {
     pageSize: settings.sync.batchSize,
     sliceMs: settings.sync.sliceMs,
     maxAttempts: settings.sync.maxRetries,
@@ -140,6 +194,7 @@ export function createApp(options: AppOptions): App {
         },
         { service: 'keyVault', essential: true, ping: async () => (await vault()).ping() },
         ...(await realtimes()).map(realtimeProbe),
+        ...probeOf('redis', await redis()),
       ],
       options.version,
       clock,
@@ -151,7 +206,7 @@ export function createApp(options: AppOptions): App {
     clock,
     scheduleDueTasks: async () => scheduleDueTasks(await schedulerPorts()),
     executeSync: async (message) =>
-      executeSync(await syncPorts(), limits, { message, signal: stopping.signal }),
+      executeSync(await syncPorts(), syncLimits, { message, signal: stopping.signal }),
     deferInbound: async (message, messageId) =>
       deferMessage(await schedulerPorts(), message, messageId),
     parkInbound: async (message) =>
@@ -166,7 +221,9 @@ export function createApp(options: AppOptions): App {
         incoming,
       ),
     negotiate: async (request) => negotiate(await realtimes(), request),
+    admit: async (call) => (await limits()).admit(call),
     verifyBearer: async (token) => (await verifyBearer())(token),
+    credentials,
     health: async () => (await health())(),
     [Symbol.asyncDispose]: async () => {
       stopping.abort()
@@ -187,82 +244,14 @@ function once<T>(work: () => Promise<T>): () => Promise<T> {
   }
 }
 
-async function openRealtimes(
-  { realtime: { hub, signalR, webPubSub } }: Settings,
-  identity: () => Promise<TokenCredential>,
-): Promise<readonly Realtime[]> {
-  const opened: Realtime[] = []
-  // A connection string without a key means that the managed identity calls.
-  const optionsFor = async (connectionString: string) =>
-    /accesskey=/i.test(connectionString)
-      ? { connectionString, hub }
-      : { connectionString, hub, credential: await identity() }
-  if (signalR !== undefined) {
-    const { createSignalRRealtime } = await import('./adapters/signalr.ts')
-    opened.push(createSignalRRealtime(await optionsFor(signalR)))
-  }
-  if (webPubSub !== undefined) {
-    const { createWebPubSubRealtime } = await import('./adapters/web-pubsub.ts')
-    opened.push(createWebPubSubRealtime(await optionsFor(webPubSub)))
-  }
-  return opened
+/** Limits count time that has passed: a clock that is set back must stop nobody for as long. */
+const steadyClock: Clock = () => new Date(performance.timeOrigin + performance.now())
+
+function probeOf(service: string, one: Pick<Probe, 'ping'> | undefined): Probe[] {
+  return one ? [{ service, essential: false, ping: (signal) => one.ping(signal) }] : []
 }
 
 function realtimeProbe(realtime: Realtime): Probe {
   const service = realtime.service === 'signalr' ? 'signalR' : 'webPubSub'
   return { service, essential: false, ping: (signal) => realtime.ping(signal) }
-}
-
-function oauthClientOf({ serviceNow }: Settings, integrationId: string) {
-  const { clientId, clientSecret } = serviceNow
-  if (integrationId !== 'servicenow' || clientId === undefined || clientSecret === undefined) {
-    return undefined
-  }
-  return { clientId, clientSecret }
-}
-
-interface SourceParts {
-  readonly task: Task
-  readonly connection: Connection | undefined
-  readonly access: CredentialAccess
-  readonly fetch: typeof globalThis.fetch
-  readonly clock: Clock
-}
-
-/** A task's stream: the vendor's code, the connection's own host and its credential. */
-function sourceOf({ task, connection, access, fetch, clock }: SourceParts): Source | Refusal {
-  if (!connection)
-    return refusal('connection_not_found', `there is no connection ${task.connectionId}`)
-  const { tenantId, credentialId, integrationId } = connection
-  const connector = connectors[integrationId]
-  if (!connector) return refusal('unknown_vendor', `no connector is called ${integrationId}`)
-  const stream = connector.streams[task.entityType]
-  if (!stream)
-    return refusal('unknown_vendor', `${integrationId} has no stream of ${task.entityType}`)
-  const origin = instanceOrigin(connection)
-  if (!origin)
-    return refusal('connection_not_found', 'the address of its instance is not an https URL')
-  const client = vendorClient({
-    origin,
-    fetch,
-    now: clock,
-    authorize: (refused) =>
-      access.getCredential({
-        tenantId,
-        credentialId,
-        integrationId,
-        tokenUrl: `${origin}${connector.tokenPath}`,
-        ...(refused?.kind === 'authorized' ? { refused: refused.headers } : {}),
-      }),
-  })
-  return {
-    kind: 'source',
-    mapping: stream.mapping,
-    overlapMs: stream.overlapMs,
-    fetchPage: (request, signal) => stream.fetchPage(client, request, signal),
-  }
-}
-
-function refusal(code: Refusal['code'], reason: string): Refusal {
-  return { kind: 'refused', code, reason }
 }

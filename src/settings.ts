@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { AppError } from './core/errors.ts'
+import { limitOverridesShape } from './rate-limit/limits.ts'
 import topology from './topology.json' with { type: 'json' }
 
 const text = z.string().trim().min(1)
@@ -7,6 +8,15 @@ const url = z.url({ protocol: /^https?$/ }).transform((value) => value.replace(/
 const count = (fallback: number, max: number) =>
   z.coerce.number().int().min(1).max(max).default(fallback)
 const list = text.transform((value) => value.split(',').map((item) => item.trim()))
+
+const json = text.transform((value, context) => {
+  try {
+    return JSON.parse(value) as unknown
+  } catch {
+    context.addIssue({ code: 'invalid_format', format: 'JSON text' })
+    return z.NEVER
+  }
+})
 
 const environmentShape = z.object({
   COSMOS_ENDPOINT: url,
@@ -21,13 +31,18 @@ const environmentShape = z.object({
   SERVICE_BUS_QUEUE_OUTBOUND: text.default(topology.queues.outbound.name),
   KEY_VAULT_URL: url.optional(),
   KEY_VAULT_NAME: text.optional(),
-  REDIS_URL: text.optional(),
+  REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
+  RATE_LIMITS: json.pipe(limitOverridesShape).default({ integrations: {} }),
+  RATE_LIMIT_PART_ALONE: z.coerce.number().gt(0).max(1).default(0.1),
+  TRUSTED_PROXY_HOPS: z.coerce.number().int().min(0).max(10).default(0),
   SYNC_BATCH_SIZE: count(100, 1_000),
   SYNC_MAX_RETRIES: count(3, 20),
   SYNC_SLICE_SECONDS: count(240, 3_600),
   SYNC_SCHEDULE: text.default('0 0 * * * *'),
-  SERVICENOW_CLIENT_ID: text.optional(),
-  SERVICENOW_CLIENT_SECRET: text.optional(),
+  TOKEN_EXPIRY_THRESHOLD_MINUTES: count(60, 24 * 60),
+  MAX_REFRESH_RETRIES: count(3, 10),
+  TOKEN_REFRESH_SCHEDULE: text.default('0 0 */6 * * *'),
+  PUBLIC_URL: url.optional(),
   WEBHOOK_SECRET: text,
   SIGNALR_CONNECTION_STRING: text.startsWith('Endpoint=').optional(),
   WEB_PUBSUB_CONNECTION_STRING: text.startsWith('Endpoint=').optional(),
@@ -42,6 +57,36 @@ const alternatives = [
   ['KEY_VAULT_URL', 'KEY_VAULT_NAME'],
   ['SIGNALR_CONNECTION_STRING', 'WEB_PUBSUB_CONNECTION_STRING'],
 ] as const
+
+type OAuthClients = Readonly<
+  Record<string, { readonly clientId: string; readonly clientSecret: string }>
+>
+
+/** Our registrations with vendors: `{VENDOR}_CLIENT_ID` and `{VENDOR}_CLIENT_SECRET`, of any vendor. */
+function clientsOf(given: Readonly<Record<string, string | undefined>>): OAuthClients {
+  const clients = Object.entries(given).flatMap(([name, clientId]) => {
+    const vendor = /^([A-Z0-9]+)_CLIENT_ID$/.exec(name)?.[1]
+    const clientSecret = vendor === undefined ? undefined : given[`${vendor}_CLIENT_SECRET`]
+    if (
+      vendor === undefined ||
+      vendor === 'AZURE' ||
+      clientId === undefined ||
+      clientSecret === undefined
+    )
+      return []
+    return [[vendor.toLowerCase(), { clientId, clientSecret }] as const]
+  })
+  return Object.fromEntries(clients)
+}
+
+/** A client id without its secret would be found out only when a token has ended. */
+function halfClients(given: Readonly<Record<string, unknown>>): string[] {
+  return Object.keys(given).flatMap((name) => {
+    const secret = `${/^([A-Z0-9]+)_CLIENT_ID$/.exec(name)?.[1]}_CLIENT_SECRET`
+    const isWhole = !name.endsWith('_CLIENT_ID') || name === 'AZURE_CLIENT_ID' || secret in given
+    return isWhole ? [] : [`  ${secret}: is missing (expected beside ${name})`]
+  })
+}
 
 export type Settings = ReturnType<typeof toSettings>
 
@@ -59,8 +104,11 @@ export function readSettings(environment: Readonly<Record<string, string | undef
     ...alternatives
       .filter((names) => !names.some((name) => name in given))
       .map((names) => `  ${names.join(' or ')}: is missing (expected one of them)`),
+    ...halfClients(given),
   ]
-  if (parsed.success && problems.length === 0) return toSettings(parsed.data)
+  if (parsed.success && problems.length === 0) {
+    return toSettings(parsed.data, clientsOf(given))
+  }
   throw new AppError(
     'settings_invalid',
     `The settings are not usable. Set these variables and start again:\n${problems.join('\n')}`,
@@ -85,7 +133,7 @@ function expectationOf(issue: z.core.$ZodIssue): string {
   return 'expected another value'
 }
 
-function toSettings(env: z.infer<typeof environmentShape>) {
+function toSettings(env: z.infer<typeof environmentShape>, oauthClients: OAuthClients) {
   return {
     cosmos: {
       endpoint: env.COSMOS_ENDPOINT,
@@ -107,7 +155,12 @@ function toSettings(env: z.infer<typeof environmentShape>) {
       outboundQueue: env.SERVICE_BUS_QUEUE_OUTBOUND,
     },
     keyVaultUrl: env.KEY_VAULT_URL ?? `https://${env.KEY_VAULT_NAME}.vault.azure.net`,
-    redisUrl: env.REDIS_URL,
+    limits: {
+      redisUrl: env.REDIS_URL,
+      overrides: env.RATE_LIMITS,
+      partAlone: env.RATE_LIMIT_PART_ALONE,
+      trustedProxyHops: env.TRUSTED_PROXY_HOPS,
+    },
     realtime: {
       hub: topology.hub,
       signalR: env.SIGNALR_CONNECTION_STRING,
@@ -119,7 +172,14 @@ function toSettings(env: z.infer<typeof environmentShape>) {
       sliceMs: env.SYNC_SLICE_SECONDS * 1_000,
       schedule: env.SYNC_SCHEDULE,
     },
-    serviceNow: { clientId: env.SERVICENOW_CLIENT_ID, clientSecret: env.SERVICENOW_CLIENT_SECRET },
+    credentials: {
+      expiryThresholdMs: env.TOKEN_EXPIRY_THRESHOLD_MINUTES * 60_000,
+      maxRetries: env.MAX_REFRESH_RETRIES,
+      schedule: env.TOKEN_REFRESH_SCHEDULE,
+    },
+    oauthClients,
+    /** Where browsers reach the functions; undefined on a machine of one's own. */
+    publicUrl: env.PUBLIC_URL,
     webhookSecret: env.WEBHOOK_SECRET,
     auth: { issuers: env.AUTH_ISSUERS, audience: env.AUTH_AUDIENCE },
     managedIdentityClientId: env.AZURE_CLIENT_ID,

@@ -29,9 +29,10 @@ const rules: Readonly<Record<string, Rule>> = {
     types: ['app.ts'],
     packages: /^(@azure\/functions|zod|node:crypto|node:async_hooks)$/,
   },
-  'settings.ts': { values: ['core', 'topology.json'], packages: /^zod$/ },
+  'settings.ts': { values: ['core', 'rate-limit', 'topology.json'], packages: /^zod$/ },
+  'sources.ts': { values: ['core', ...features, 'connectors'], packages: /^$/ },
   'app.ts': {
-    values: ['core', ...features, 'connectors', 'adapters'],
+    values: ['core', ...features, 'connectors', 'adapters', 'sources.ts'],
     types: ['settings.ts'],
     packages: /^@azure\/identity$/,
   },

@@ -1,10 +1,16 @@
 import type { TokenCredential } from '@azure/identity'
 import { SecretClient } from '@azure/keyvault-secrets'
 import { AppError } from '../core/errors.ts'
-import type { Vault } from '../core/vault.ts'
+import type { SecretVersion, Vault } from '../core/vault.ts'
 
 const MISSING = 404
+const DISABLED = 403
+const DELETED = 409
 
+/**
+ * Secrets of one Key Vault. The SDK waits as long as a throttled vault asks for (`Retry-After`), within its few tries;
+ * what is beyond them is `vault_unavailable`.
+ */
 export function openKeyVault(url: string, credential: TokenCredential): Vault {
   const client = new SecretClient(url, credential, {
     // The check compares the vault's domain with the one that it asks a token for; a loopback address has none.
@@ -12,29 +18,92 @@ export function openKeyVault(url: string, credential: TokenCredential): Vault {
     retryOptions: { maxRetries: 2, retryDelayInMs: 300, maxRetryDelayInMs: 2_000 },
   })
   return {
-    get: (name) => read(client, name),
-    set: async (name, value) => {
-      await guard(() => client.setSecret(name, value))
-    },
+    get: async (name, version) => (await read(client, name, version))?.value,
+    latest: (name) => read(client, name),
+    set: (name, value, expiresAt) => guard(() => write(client, name, { value, expiresAt })),
+    remove: (name) =>
+      guard(async () => {
+        const deletion = await unless([MISSING, DELETED], () =>
+          client.beginDeleteSecret(name, POLLING),
+        )
+        await deletion?.pollUntilDone()
+      }),
     ping: async () => {
       await read(client, 'health-probe')
     },
   }
 }
 
-async function read(client: SecretClient, name: string): Promise<string | undefined> {
+/** Between two looks whether the vault has settled a deletion or a recovery. */
+const POLLING = { intervalInMs: 250 }
+
+async function read(
+  client: SecretClient,
+  name: string,
+  version?: string,
+): Promise<SecretVersion | undefined> {
   return guard(async () => {
-    try {
-      return (await client.getSecret(name)).value
-    } catch (error) {
-      if (isMissing(error)) return undefined
+    const found = await unless([MISSING], () =>
+      client.getSecret(name, version === undefined ? {} : { version }),
+    ).catch((error: unknown) => {
+      if (isDisabled(error)) return undefined
       throw error
-    }
+    })
+    const { value, properties } = found ?? {}
+    if (value === undefined || properties?.version === undefined) return undefined
+    return { value, version: properties.version }
   })
 }
 
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'statusCode' in error && error.statusCode === MISSING
+interface Value {
+  readonly value: string
+  readonly expiresAt: Date | undefined
+}
+
+async function write(
+  client: SecretClient,
+  name: string,
+  { value, expiresAt }: Value,
+): Promise<string> {
+  const set = () => client.setSecret(name, value, expiresAt ? { expiresOn: expiresAt } : {})
+  // A name is taken while its deleted secret can be recovered: it has to come back first.
+  const written =
+    (await unless([DELETED], set)) ??
+    (await (async () => {
+      const recovery = await client.beginRecoverDeletedSecret(name, POLLING)
+      await recovery.pollUntilDone()
+      return set()
+    })())
+  const { version } = written.properties
+  if (version === undefined) throw new Error('the vault named no version')
+  return version
+}
+
+/** Undefined where the vault answers one of the statuses. */
+async function unless<R>(
+  statuses: readonly number[],
+  work: () => Promise<R>,
+): Promise<R | undefined> {
+  try {
+    return await work()
+  } catch (error) {
+    if (statuses.includes(statusOf(error) ?? 0)) return undefined
+    throw error
+  }
+}
+
+function statusOf(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('statusCode' in error)) return undefined
+  return typeof error.statusCode === 'number' ? error.statusCode : undefined
+}
+
+/** A version that was switched off may not be read; any other 403 means that we may not. */
+function isDisabled(error: unknown): boolean {
+  return (
+    statusOf(error) === DISABLED &&
+    error instanceof Error &&
+    /SecretDisabled|disabled/i.test(error.message)
+  )
 }
 
 function isLoopback(url: string): boolean {
@@ -48,9 +117,7 @@ async function guard<R>(work: () => Promise<R>): Promise<R> {
     throw new AppError(
       'vault_unavailable',
       'the key vault could not be reached or refused the work',
-      {
-        cause,
-      },
+      { cause },
     )
   }
 }

@@ -24,7 +24,13 @@ export type VendorPage =
 
 /** Why a vendor did not do what was asked. */
 export type VendorProblem =
-  | { readonly kind: 'retry'; readonly reason: string; readonly afterMs?: number }
+  /** `limited` where nothing went wrong, there is only no quota for it now: no try was lost. */
+  | {
+      readonly kind: 'retry'
+      readonly reason: string
+      readonly afterMs?: number
+      readonly limited?: true
+    }
   | { readonly kind: 'refused'; readonly code: ErrorCode; readonly reason: string }
 
 /** How a field of ours is named and typed on the vendor's side. */
@@ -52,6 +58,4 @@ export interface Stream {
 export interface Connector {
   readonly integrationId: string
   readonly streams: Readonly<Record<string, Stream>>
-  /** Path of the OAuth token endpoint on the instance. */
-  readonly tokenPath: string
 }

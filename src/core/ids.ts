@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
 
 /**
  * The same parts give the same id, other parts another: for everything that may be tried twice. It starts with a letter
@@ -8,4 +8,14 @@ export function idOf(prefix: string, ...parts: readonly string[]): string {
   // Length before text, so that ('ab', 'c') and ('a', 'bc') differ.
   const text = parts.map((part) => `${part.length}:${part}`).join(',')
   return `${prefix}-${createHash('sha256').update(text).digest('base64url').slice(0, 27)}`
+}
+
+/** An id that nobody has had before. */
+export function newId(prefix: string): string {
+  return `${prefix}-${randomUUID()}`
+}
+
+/** 256 random bits as text, for what nobody may guess. */
+export function newSecret(): string {
+  return randomBytes(32).toString('base64url')
 }

@@ -1,7 +1,17 @@
+export interface SecretVersion {
+  readonly value: string
+  /** Names this value for ever; later values get versions of their own. */
+  readonly version: string
+}
+
 /** Where secrets live, and nowhere else. Throws `vault_unavailable` when it cannot be reached. */
 export interface Vault {
-  /** The latest version; undefined when there is none. */
-  get(name: string): Promise<string | undefined>
-  set(name: string, value: string): Promise<void>
+  /** The value of a version, or of the latest; undefined when there is none that may be read. */
+  get(name: string, version?: string): Promise<string | undefined>
+  latest(name: string): Promise<SecretVersion | undefined>
+  /** Adds a version and tells its name; the former versions stay. A secret that was removed comes back. */
+  set(name: string, value: string, expiresAt?: Date): Promise<string>
+  /** Removes a secret with all its versions; one that is not there is no error. */
+  remove(name: string): Promise<void>
   ping(): Promise<void>
 }

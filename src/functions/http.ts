@@ -5,8 +5,11 @@ import type {
   InvocationContext,
 } from '@azure/functions'
 import type { z } from 'zod'
+import type { App } from '../app.ts'
 import type { Caller } from '../core/caller.ts'
 import { AppError, codeOf, explain, type ErrorCode } from '../core/errors.ts'
+import type { IncomingCall } from '../rate-limit/limits.ts'
+import { networkOf, withoutPort } from '../rate-limit/source.ts'
 import { invocationLog, observe } from './observe.ts'
 
 /** What each code is answered with; 500 where nothing stands. */
@@ -14,16 +17,21 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   bad_request: 400,
   body_too_large: 413,
   conflict: 409,
+  connection_not_found: 404,
   credential_not_found: 404,
   forbidden: 403,
   invalid_signature: 401,
   issuer_unavailable: 503,
   queue_unavailable: 503,
+  rate_limited: 429,
   realtime_unavailable: 503,
   reauth_required: 409,
+  session_not_found: 404,
   store_unavailable: 503,
   unauthenticated: 401,
   vault_unavailable: 503,
+  vendor_failed: 502,
+  vendor_unexpected_answer: 502,
 }
 const RETRY_AFTER_SECONDS = '30'
 
@@ -52,7 +60,9 @@ function refuse(error: unknown, correlationId: string): HttpResponseInit {
   return {
     status,
     jsonBody: { error: message, code, correlationId },
-    ...(status === 503 ? { headers: { 'retry-after': RETRY_AFTER_SECONDS } } : {}),
+    ...(status === 503 || status === 429
+      ? { headers: { 'retry-after': RETRY_AFTER_SECONDS } }
+      : {}),
     ...(status === 401 && code === 'unauthenticated'
       ? { headers: { 'www-authenticate': 'Bearer' } }
       : {}),
@@ -93,14 +103,42 @@ export async function callerOf(
   request: HttpRequest,
   verify: (token: string) => Promise<Caller>,
 ): Promise<Caller> {
+  return verify(bearerOf(request))
+}
+
+/** The bearer token (RFC 6750 §2.1). Throws `unauthenticated` where there is none. */
+export function bearerOf(request: HttpRequest): string {
   const [scheme, token, ...rest] = (request.headers.get('authorization') ?? '').split(' ')
   if (scheme?.toLowerCase() !== 'bearer' || !token || rest.length > 0) {
     throw new AppError('unauthenticated', 'a bearer token is required')
   }
-  return verify(token)
+  return token
 }
 
-/** The sender's address as the front end saw it: the last entry, which no client can write. */
-export function sourceIpOf(request: HttpRequest): string | null {
-  return request.headers.get('x-forwarded-for')?.split(',').at(-1)?.trim() ?? null
+/**
+ * The sender's address as the front end saw it: the last entry, which no client can write, or one further to the left for
+ * each trusted proxy in front of the front end.
+ */
+export function sourceIpOf(request: HttpRequest, trustedProxyHops: number): string | null {
+  const entries = request.headers.get('x-forwarded-for')?.split(',') ?? []
+  const entry = entries.at(-1 - trustedProxyHops) ?? entries[0]
+  return entry === undefined || entry.trim() === '' ? null : withoutPort(entry.trim())
+}
+
+/** The answer to a caller who is over a limit (RFC 6585 §4); undefined when there is room for the call. */
+export async function refusalOf(
+  { admit }: Pick<App, 'admit'>,
+  call: IncomingCall,
+  { invocationId: correlationId }: InvocationContext,
+): Promise<HttpResponseInit | undefined> {
+  const source = call.source ? networkOf(call.source) : null
+  const decision = await admit({ ...call, source })
+  if (decision.kind === 'allowed') return undefined
+  const { level, waitMs } = decision
+  invocationLog.info('too many requests', { endpoint: call.endpoint, level, correlationId })
+  return {
+    status: 429,
+    headers: { 'retry-after': String(Math.max(1, Math.ceil(waitMs / 1_000))) },
+    jsonBody: { error: 'Too many requests', code: 'rate_limited', correlationId },
+  }
 }

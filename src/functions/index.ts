@@ -1,6 +1,11 @@
 import type { App } from '../app.ts'
 import { registerHealth } from './health.ts'
 import type { FunctionApp } from './host.ts'
+import { registerDeviceSessions } from './device-sessions.ts'
+import { registerOAuthAuthorize } from './oauth-authorize.ts'
+import { registerOAuthCallback } from './oauth-callback.ts'
+import { registerOAuthRefresh } from './oauth-refresh.ts'
+import { registerTokenRefresher } from './token-refresher.ts'
 import { registerServiceNowWebhook } from './servicenow-webhook.ts'
 import { registerSignalRNegotiate } from './signalr-negotiate.ts'
 import { registerSyncInboundWorker } from './sync-inbound-worker.ts'
@@ -11,6 +16,11 @@ export function registerFunctions(host: FunctionApp, app: App): void {
   registerSyncScheduler(host, app)
   registerSyncInboundWorker(host, app)
   registerServiceNowWebhook(host, app)
+  registerTokenRefresher(host, app)
+  registerOAuthAuthorize(host, app)
+  registerOAuthCallback(host, app)
+  registerOAuthRefresh(host, app)
+  registerDeviceSessions(host, app)
   registerSignalRNegotiate(host, app)
   registerHealth(host, app)
 }

@@ -1,10 +1,18 @@
 import { AppError } from '../core/errors.ts'
 import type { Realtime } from './ports.ts'
 import { groupOf } from './rules.ts'
+import { adminsOf } from './tell-admins.ts'
 
 export interface Negotiated {
   readonly url: string
   readonly accessToken: string
+}
+
+export interface NegotiateRequest {
+  readonly userId: string
+  readonly service?: string | undefined
+  /** The tenant whose administrator the device belongs to. */
+  readonly adminOf?: string | undefined
 }
 
 /**
@@ -13,12 +21,13 @@ export interface Negotiated {
  */
 export function negotiate(
   realtimes: readonly Realtime[],
-  { userId, service }: { readonly userId: string; readonly service?: string | undefined },
+  { userId, service, adminOf }: NegotiateRequest,
 ): Promise<Negotiated> {
   const realtime = service ? realtimes.find((one) => one.service === service) : realtimes[0]
   if (!realtime) {
     const names = realtimes.map((one) => one.service).join(', ')
     throw new AppError('bad_request', `service must be one of: ${names}`)
   }
-  return realtime.negotiate(userId, [groupOf(userId)])
+  const groups = adminOf === undefined ? [] : [adminsOf(adminOf)]
+  return realtime.negotiate(userId, [groupOf(userId), ...groups])
 }

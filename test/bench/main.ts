@@ -1,10 +1,12 @@
 import { readOptions } from '../../infra/local/command.ts'
 import { toJson, toRow, type Bench } from './harness.ts'
+import { credentials } from './credentials.ts'
 import { inbound } from './inbound.ts'
+import { limits } from './limits.ts'
 import { moduleLoad } from './module-load.ts'
 import { phone } from './phone.ts'
 
-const benches: readonly Bench[] = [phone, inbound, moduleLoad]
+const benches: readonly Bench[] = [phone, inbound, limits, credentials, moduleLoad]
 
 const options = readOptions({
   usage: 'npm run bench --',

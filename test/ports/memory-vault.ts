@@ -1,31 +1,52 @@
 import { AppError } from '../../src/core/errors.ts'
-import type { Vault } from '../../src/core/vault.ts'
+import type { SecretVersion, Vault } from '../../src/core/vault.ts'
 
 export interface MemoryVault extends Vault {
-  readonly secrets: Map<string, string>
+  /** Every version of every secret, the latest last. */
+  readonly secrets: Map<string, SecretVersion[]>
+  /** Called before each operation: throw to fail it. */
+  before?: (operation: 'get' | 'latest' | 'set' | 'remove') => void | Promise<void>
+  /** Called after each operation: throw to lose its answer. */
+  after?: (operation: 'get' | 'latest' | 'set' | 'remove') => void | Promise<void>
   /** From now on every call finds the vault away. */
   goAway(): void
 }
 
 export function memoryVault(): MemoryVault {
-  const secrets = new Map<string, string>()
-  let away = false
-  const check = () => {
-    if (away) throw new AppError('vault_unavailable', 'it is away')
+  const secrets = new Map<string, SecretVersion[]>()
+  let count = 0
+  const around = async <R>(
+    operation: Parameters<NonNullable<MemoryVault['before']>>[0],
+    work: () => R,
+  ) => {
+    await vault.before?.(operation)
+    const result = work()
+    await vault.after?.(operation)
+    return result
   }
-  return {
+  const vault: MemoryVault = {
     secrets,
     goAway: () => {
-      away = true
+      vault.before = () => {
+        throw new AppError('vault_unavailable', 'it is away')
+      }
     },
-    get: async (name) => {
-      check()
-      return secrets.get(name)
-    },
-    set: async (name, value) => {
-      check()
-      secrets.set(name, value)
-    },
-    ping: async () => check(),
+    get: (name, version) =>
+      around('get', () => {
+        const versions = secrets.get(name) ?? []
+        const found =
+          version === undefined ? versions.at(-1) : versions.find((one) => one.version === version)
+        return found?.value
+      }),
+    latest: (name) => around('latest', () => secrets.get(name)?.at(-1)),
+    set: (name, value) =>
+      around('set', () => {
+        const version = `v${(count += 1)}`
+        secrets.set(name, [...(secrets.get(name) ?? []), { value, version }])
+        return version
+      }),
+    remove: (name) => around('remove', () => void secrets.delete(name)),
+    ping: async () => vault.before?.('get'),
   }
+  return vault
 }

@@ -4,7 +4,6 @@ import { tableStream } from './table.ts'
 /** ServiceNow: the Table API in the order of changes. */
 export const servicenow: Connector = {
   integrationId: 'servicenow',
-  tokenPath: '/oauth_token.do',
   streams: {
     incident: tableStream('incident', [
       { local: 'number', external: 'number', type: 'text', required: true },

@@ -1,0 +1,166 @@
+/** An answer of a token endpoint as a vendor words it. */
+export interface Refusal {
+  readonly status: number
+  readonly body: object
+}
+
+/** How one vendor's authorization server behaves (facts/providers.md, section M2 and the vendors' own sections). */
+export interface Profile {
+  readonly authorizePath: string
+  readonly tokenPath: string
+  readonly revokePath: string
+  /** `never`: the refresh token stays; `always`: each refresh ends it, after the leeway. */
+  readonly rotation: 'never' | 'always'
+  /** Milliseconds in which a refresh token that was used may be used again. */
+  readonly leewayMs: number
+  readonly killsOldAccess: boolean
+  /** What the answer says of the lifetime; nothing where undefined. */
+  readonly expiresIn: number | string | undefined
+  /** Seconds that access tokens really live. */
+  readonly lifetimeSeconds: number
+  readonly client: 'body' | 'basic'
+  readonly encoding: 'form' | 'json' | 'either'
+  readonly refreshTokenInAnswer: 'always' | 'when it is new'
+  readonly deadGrant: Refusal
+  readonly badClient: Refusal
+}
+
+const standard: Profile = {
+  authorizePath: '/oauth/authorize',
+  tokenPath: '/oauth/token',
+  revokePath: '/oauth/revoke',
+  rotation: 'never',
+  leewayMs: 0,
+  killsOldAccess: false,
+  expiresIn: 3_600,
+  lifetimeSeconds: 3_600,
+  client: 'body',
+  encoding: 'form',
+  refreshTokenInAnswer: 'when it is new',
+  deadGrant: {
+    status: 400,
+    body: { error: 'invalid_grant', error_description: 'The refresh token is invalid.' },
+  },
+  badClient: { status: 401, body: { error: 'invalid_client' } },
+}
+
+/** The vendors that the twin can play. */
+export const profiles = {
+  servicenow: {
+    ...standard,
+    authorizePath: '/oauth_auth.do',
+    tokenPath: '/oauth_token.do',
+    revokePath: '/oauth_revoke_token.do',
+    expiresIn: 1_799,
+    lifetimeSeconds: 1_800,
+    refreshTokenInAnswer: 'always',
+    deadGrant: {
+      status: 401,
+      body: { error: 'server_error', error_description: 'access_denied' },
+    },
+    badClient: {
+      status: 401,
+      body: { error: 'server_error', error_description: 'access_denied' },
+    },
+  },
+  salesforce: {
+    ...standard,
+    authorizePath: '/services/oauth2/authorize',
+    tokenPath: '/services/oauth2/token',
+    revokePath: '/services/oauth2/revoke',
+    rotation: 'always',
+    expiresIn: undefined,
+    lifetimeSeconds: 7_200,
+    deadGrant: {
+      status: 400,
+      body: { error: 'invalid_grant', error_description: 'expired access/refresh token' },
+    },
+    badClient: { status: 400, body: { error: 'invalid_client_id' } },
+  },
+  zendesk: {
+    ...standard,
+    authorizePath: '/oauth/authorizations/new',
+    tokenPath: '/oauth/tokens',
+    rotation: 'always',
+    killsOldAccess: true,
+    expiresIn: 1_800,
+    lifetimeSeconds: 1_800,
+    encoding: 'either',
+  },
+  github: {
+    ...standard,
+    authorizePath: '/login/oauth/authorize',
+    tokenPath: '/login/oauth/access_token',
+    rotation: 'always',
+    expiresIn: 28_800,
+    lifetimeSeconds: 28_800,
+    deadGrant: { status: 200, body: { error: 'bad_refresh_token' } },
+    badClient: { status: 200, body: { error: 'incorrect_client_credentials' } },
+  },
+  slack: {
+    ...standard,
+    authorizePath: '/oauth/v2/authorize',
+    tokenPath: '/api/oauth.v2.access',
+    revokePath: '/api/auth.revoke',
+    rotation: 'always',
+    expiresIn: 43_200,
+    lifetimeSeconds: 43_200,
+    deadGrant: { status: 200, body: { ok: false, error: 'invalid_refresh_token' } },
+    badClient: { status: 200, body: { ok: false, error: 'bad_client_secret' } },
+  },
+  notion: {
+    ...standard,
+    authorizePath: '/v1/oauth/authorize',
+    tokenPath: '/v1/oauth/token',
+    revokePath: '/v1/oauth/revoke',
+    rotation: 'always',
+    expiresIn: undefined,
+    client: 'basic',
+    encoding: 'json',
+  },
+  google: {
+    ...standard,
+    authorizePath: '/o/oauth2/v2/auth',
+    tokenPath: '/token',
+    revokePath: '/revoke',
+    expiresIn: 3_599,
+  },
+  microsoft: {
+    ...standard,
+    authorizePath: '/common/oauth2/v2.0/authorize',
+    tokenPath: '/common/oauth2/v2.0/token',
+    rotation: 'always',
+    leewayMs: 90 * 24 * 3_600_000,
+    expiresIn: '4321',
+    lifetimeSeconds: 4_321,
+    deadGrant: {
+      status: 400,
+      body: { error: 'invalid_grant', error_codes: [700082], suberror: 'bad_token' },
+    },
+    badClient: { status: 401, body: { error: 'invalid_client', error_codes: [7000222] } },
+  },
+  hubspot: {
+    ...standard,
+    tokenPath: '/oauth/v1/token',
+    expiresIn: 1_800,
+    lifetimeSeconds: 1_800,
+    refreshTokenInAnswer: 'always',
+    deadGrant: {
+      status: 400,
+      body: { status: 'BAD_REFRESH_TOKEN', message: 'missing or invalid refresh token' },
+    },
+  },
+  atlassian: {
+    ...standard,
+    authorizePath: '/authorize',
+    rotation: 'always',
+    leewayMs: 10 * 60_000,
+    encoding: 'json',
+    deadGrant: {
+      status: 403,
+      body: { error: 'invalid_grant', error_description: 'Unknown or invalid refresh token.' },
+    },
+  },
+} as const satisfies Readonly<Record<string, Profile>>
+
+export type ProfileName = keyof typeof profiles

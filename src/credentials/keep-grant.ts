@@ -1,0 +1,72 @@
+import { AppError } from '../core/errors.ts'
+import type { Purpose } from './authorization.ts'
+import { refreshed, type Credential } from './credential.ts'
+import { replace } from './lease.ts'
+import type { CredentialPorts } from './ports.ts'
+import { expiryOf } from './refresh.ts'
+import { secretName, type OAuthSecret, type VersionedSecret } from './secret.ts'
+
+const KEEP_TRIES = 10
+
+/** Lets a grant that a person has just given count, whatever stood there before. */
+export async function keepGrant(
+  ports: CredentialPorts,
+  purpose: Purpose,
+  secret: OAuthSecret,
+): Promise<void> {
+  const blank = blankCredential(purpose)
+  const { tenantId, id } = blank
+  const pair = await store(ports, blank, secret)
+  for (let tried = 0; tried < KEEP_TRIES; tried += 1) {
+    const stored = await ports.credentials.get([tenantId], id)
+    const done = stored
+      ? await replace(ports, stored, { ...refreshed(stored.document, pair), enabled: true })
+      : await create(ports, blank, pair)
+    if (done) return
+  }
+  throw new AppError('conflict', `the credential ${id} kept changing`)
+}
+
+/** Stores a grant where there is none; one that somebody else has stored meanwhile stays. */
+export async function createGrant(
+  ports: CredentialPorts,
+  purpose: Purpose,
+  secret: OAuthSecret,
+): Promise<void> {
+  const blank = blankCredential(purpose)
+  await create(ports, blank, await store(ports, blank, secret))
+}
+
+async function store(
+  { vault, clock }: CredentialPorts,
+  blank: Credential,
+  secret: OAuthSecret,
+): Promise<VersionedSecret<OAuthSecret>> {
+  const text = JSON.stringify(secret)
+  return { secret, version: await vault.set(secretName(blank.id), text, expiryOf(blank, clock())) }
+}
+
+async function create(
+  { credentials }: CredentialPorts,
+  blank: Credential,
+  pair: VersionedSecret<OAuthSecret>,
+): Promise<boolean> {
+  const document = { ...refreshed(blank, pair), refreshCount: 0 }
+  const written = await credentials.write([blank.tenantId], [{ kind: 'create', document }])
+  return written.committed
+}
+
+function blankCredential(purpose: Purpose): Credential {
+  const { tenantId, credentialId, integrationId, origin, device } = purpose
+  return {
+    id: credentialId,
+    tenantId,
+    integrationId,
+    type: device ? 'device' : 'oauth2',
+    expiryTime: null,
+    enabled: true,
+    needsReauth: false,
+    refreshCount: 0,
+    ...(device ? { device: { userSysId: device.userSysId, origin } } : {}),
+  }
+}
