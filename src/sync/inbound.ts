@@ -105,7 +105,7 @@ async function readPages(ports: SyncPorts, reading: Reading): Promise<Slice> {
   const { source, limits, signal } = reading
   const startedAt = ports.clock().getTime()
   let held = reading.held
-  let skip = 0
+  let skip = held.run.skip ?? 0
   while (!held.run.finished) {
     const request = { after: held.run.position, skip, limit: limits.pageSize }
     const page = await source.fetchPage(request, signal)
@@ -113,15 +113,19 @@ async function readPages(ports: SyncPorts, reading: Reading): Promise<Slice> {
       const moved = held.run.counts.processed > reading.held.run.counts.processed
       return { kind: 'stopped', held, by: page, moved }
     }
-    const stored = await storePage(ports, held, {
-      source,
-      rows: page.rows,
-      taskId: reading.task.id,
-    })
+    // Whatever is stored with rows counts from behind them; only a page without any moves on by counting.
+    skip = page.rows.length === 0 ? skip + limits.pageSize : 0
+    const stored = await storePage(
+      ports,
+      { ...held, run: { ...held.run, skip } },
+      {
+        source,
+        rows: page.rows,
+        taskId: reading.task.id,
+      },
+    )
     if (!stored) return { kind: 'lost' }
     held = page.more ? stored : { ...stored, run: { ...stored.run, finished: true } }
-    // A page of which we may see nothing does not move the position: look behind it.
-    skip = page.rows.length === 0 ? skip + limits.pageSize : 0
     const timeIsUp = ports.clock().getTime() - startedAt >= limits.sliceMs || signal.aborted
     if (page.more && timeIsUp) return { kind: 'time_is_up', held }
     if (page.more && !checkpointIsDue(ports, held)) continue
@@ -228,14 +232,17 @@ async function refuseRun(
   })
 }
 
-/** Writes the result and frees the task. Both can be repeated. */
+/**
+ * Writes the result and frees the task. Both can be repeated. The first result stays: a run whose worker died in between
+ * may find its stream in the hands of the next one, and then it reads again what it has read before.
+ */
 async function report(
   ports: SyncPorts,
   message: InboundMessage,
   run: Pick<Run, 'counts' | 'startedAt' | 'error'>,
 ): Promise<SliceOutcome> {
   const result = resultOf(message, run, ports.clock())
-  await ports.results.write([result.tenantId], [{ kind: 'upsert', document: result }])
+  await ports.results.write([result.tenantId], [{ kind: 'create', document: result }])
   await endRun(ports, message, run.error ? 'failed' : 'completed')
   return { kind: 'finished', result }
 }
