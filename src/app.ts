@@ -1,14 +1,11 @@
 import type { TokenCredential } from '@azure/identity'
 import { probesOf } from './app/probes.ts'
 import { composeWebhooks, type WebhookManagementPorts, type Webhooks } from './app/webhooks.ts'
-import { vendorClient } from './connectors/client.ts'
-import { connectors } from './connectors/index.ts'
 import type { Caller } from './core/caller.ts'
-import { instanceOrigin, type Connection } from './core/connection.ts'
+import type { Connection } from './core/connection.ts'
 import type { Log } from './core/log.ts'
 import type { Clock } from './core/time.ts'
 import type { Credentials } from './credentials/credentials.ts'
-import { askingLimit } from './credentials/asking-limit.ts'
 import { providerOf } from './credentials/providers.ts'
 import { newId, newSecret } from './core/ids.ts'
 import { pause } from './adapters/pause.ts'
@@ -17,7 +14,12 @@ import { tellAdmins } from './notifications/tell-admins.ts'
 import { healthCheck, type Health } from './management/health.ts'
 import { negotiate, type Negotiated, type NegotiateRequest } from './notifications/negotiate.ts'
 import { receiveEvent, type Delivery, type Incoming } from './notifications/receive.ts'
+import { sharing } from './rate-limit/bucket.ts'
+import { learning } from './rate-limit/learned.ts'
+import { limiter, type Decision, type Limiter } from './rate-limit/limiter.ts'
+import type { IncomingCall } from './rate-limit/limits.ts'
 import type { Settings } from './settings.ts'
+import { sourceOf } from './sources.ts'
 import { deferMessage, parkMessage } from './sync/defer.ts'
 import { executeSync, type SliceOutcome } from './sync/inbound.ts'
 import type { Refusal, Source, SyncPorts } from './sync/ports.ts'
@@ -37,6 +39,8 @@ export interface App extends AsyncDisposable {
   readonly relayWebhooks: Webhooks['relay']
   readonly webhookManagement: () => Promise<WebhookManagementPorts>
   readonly negotiate: (request: NegotiateRequest) => Promise<Negotiated>
+  /** Asked before anything expensive is done for a caller. */
+  readonly admit: (call: IncomingCall) => Promise<Decision>
   readonly verifyBearer: (token: string) => Promise<Caller>
   readonly credentials: () => Promise<Credentials>
   readonly health: () => Promise<Health>
@@ -57,6 +61,7 @@ export interface AppOptions {
  */
 export function createApp(options: AppOptions): App {
   const { settings, log, clock = () => new Date(), random = Math.random } = options
+  const steady = options.clock ?? steadyClock
   const fetch = options.fetch ?? globalThis.fetch
   const resources = new AsyncDisposableStack()
   const stopping = new AbortController()
@@ -90,6 +95,23 @@ export function createApp(options: AppOptions): App {
     return openKeyVault(settings.keyVaultUrl, await identity())
   })
   const realtimes = once(() => openRealtimes(settings.realtime, identity))
+  const redis = once(async () => {
+    const { redisUrl: url } = settings.limits
+    if (url === undefined) return undefined
+    const { openRedisLimits } = await import('./adapters/redis.ts')
+    return resources.use(openRedisLimits({ url, numbers: { sharing, learning } }))
+  })
+  const limits = once(async (): Promise<Limiter> => {
+    const { overrides, partAlone } = settings.limits
+    return limiter({
+      shared: await redis(),
+      overrides,
+      partAlone,
+      clock: steady,
+      sleep: pause,
+      log,
+    })
+  })
   const collections = settings.cosmos.containers
 
   const connectionsOf = async () =>
@@ -109,7 +131,10 @@ export function createApp(options: AppOptions): App {
         clientOf: (integrationId) => settings.oauthClients[integrationId],
         tellAdmins: ({ tenantId, id, integrationId }, notice) =>
           tellAdmins({ realtimes, log }, { tenantId, credentialId: id, integrationId, ...notice }),
-        admit: askingLimit(clock),
+        admit: async (who) => {
+          const decision = await (await limits()).admit({ endpoint: 'oauth-refresh', ...who })
+          return decision.kind === 'allowed' ? undefined : decision.waitMs
+        },
         pause,
         newId: () => newId('refresh'),
         newSecret,
@@ -124,7 +149,14 @@ export function createApp(options: AppOptions): App {
   const openSource = async (task: Task): Promise<Source | Refusal> => {
     const connections = await connectionsOf()
     const connection = (await connections.get([task.tenantId], task.connectionId))?.document
-    return sourceOf({ task, connection, access: await credentials(), fetch, clock })
+    return sourceOf({
+      task,
+      connection,
+      access: await credentials(),
+      limits: await limits(),
+      fetch,
+      clock,
+    })
   }
   const webhooks = composeWebhooks({
     settings,
@@ -153,7 +185,7 @@ export function createApp(options: AppOptions): App {
       openSource,
     }
   })
-  const limits = {
+  const syncLimits = {
     pageSize: settings.sync.batchSize,
     sliceMs: settings.sync.sliceMs,
     maxAttempts: settings.sync.maxRetries,
@@ -164,7 +196,12 @@ export function createApp(options: AppOptions): App {
   })
   const health = once(async () =>
     healthCheck(
-      probesOf({ ports: schedulerPorts, vault, realtimes: await realtimes() }),
+      probesOf({
+        ports: schedulerPorts,
+        vault,
+        realtimes: await realtimes(),
+        redis: await redis(),
+      }),
       options.version,
       clock,
     ),
@@ -175,7 +212,7 @@ export function createApp(options: AppOptions): App {
     clock,
     scheduleDueTasks: async () => scheduleDueTasks(await schedulerPorts()),
     executeSync: async (message) =>
-      executeSync(await syncPorts(), limits, { message, signal: stopping.signal }),
+      executeSync(await syncPorts(), syncLimits, { message, signal: stopping.signal }),
     deferInbound: async (message, messageId) =>
       deferMessage(await schedulerPorts(), message, messageId),
     parkInbound: async (message) =>
@@ -193,6 +230,7 @@ export function createApp(options: AppOptions): App {
     relayWebhooks: webhooks.relay,
     webhookManagement: webhooks.management,
     negotiate: async (request) => negotiate(await realtimes(), request),
+    admit: async (call) => (await limits()).admit(call),
     verifyBearer: async (token) => (await verifyBearer())(token),
     credentials,
     health: async () => (await health())(),
@@ -216,52 +254,5 @@ function once<T>(work: () => Promise<T>): () => Promise<T> {
   }
 }
 
-interface SourceParts {
-  readonly task: Task
-  readonly connection: Connection | undefined
-  readonly access: Credentials
-  readonly fetch: typeof globalThis.fetch
-  readonly clock: Clock
-}
-
-/** A task's stream: the vendor's code, the connection's own host and its credential. */
-async function sourceOf(parts: SourceParts): Promise<Source | Refusal> {
-  const { task, connection, access, fetch, clock } = parts
-  if (!connection)
-    return refusal('connection_not_found', `there is no connection ${task.connectionId}`)
-  const { tenantId, credentialId, integrationId } = connection
-  const connector = connectors[integrationId]
-  if (!connector) return refusal('unknown_vendor', `no connector is called ${integrationId}`)
-  const stream = connector.streams[task.entityType]
-  if (!stream)
-    return refusal('unknown_vendor', `${integrationId} has no stream of ${task.entityType}`)
-  const origin = instanceOrigin(connection)
-  if (!origin)
-    return refusal('connection_not_found', 'the address of its instance is not an https URL')
-  const request = { tenantId, credentialId, integrationId, origin }
-  // Work that waits for a person ends here, before a lease is taken or anybody is called.
-  const parked = await access.refusalOf(request)
-  if (parked) return refusal(parked.code, parked.reason)
-  const client = vendorClient({
-    origin,
-    fetch,
-    now: clock,
-    authorize: (refused) =>
-      access.getCredential({
-        ...request,
-        ...(refused?.kind === 'authorized' ? { refused: refused.headers } : {}),
-      }),
-  })
-  const { fetchOne } = stream
-  return {
-    kind: 'source',
-    mapping: stream.mapping,
-    overlapMs: stream.overlapMs,
-    fetchPage: (request, signal) => stream.fetchPage(client, request, signal),
-    ...(fetchOne ? { fetchOne: (id, signal) => fetchOne(client, id, signal) } : {}),
-  }
-}
-
-function refusal(code: Refusal['code'], reason: string): Refusal {
-  return { kind: 'refused', code, reason }
-}
+/** Limits count time that has passed: a clock that is set back must stop nobody for as long. */
+const steadyClock: Clock = () => new Date(performance.timeOrigin + performance.now())

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { AppError } from './core/errors.ts'
+import { limitOverridesShape } from './rate-limit/limits.ts'
 import topology from './topology.json' with { type: 'json' }
 
 const text = z.string().trim().min(1)
@@ -7,6 +8,15 @@ const url = z.url({ protocol: /^https?$/ }).transform((value) => value.replace(/
 const count = (fallback: number, max: number) =>
   z.coerce.number().int().min(1).max(max).default(fallback)
 const list = text.transform((value) => value.split(',').map((item) => item.trim()))
+
+const json = text.transform((value, context) => {
+  try {
+    return JSON.parse(value) as unknown
+  } catch {
+    context.addIssue({ code: 'invalid_format', format: 'JSON text' })
+    return z.NEVER
+  }
+})
 
 const environmentShape = z.object({
   COSMOS_ENDPOINT: url,
@@ -21,7 +31,10 @@ const environmentShape = z.object({
   SERVICE_BUS_QUEUE_OUTBOUND: text.default(topology.queues.outbound.name),
   KEY_VAULT_URL: url.optional(),
   KEY_VAULT_NAME: text.optional(),
-  REDIS_URL: text.optional(),
+  REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
+  RATE_LIMITS: json.pipe(limitOverridesShape).default({ integrations: {} }),
+  RATE_LIMIT_PART_ALONE: z.coerce.number().gt(0).max(1).default(0.1),
+  TRUSTED_PROXY_HOPS: z.coerce.number().int().min(0).max(10).default(0),
   SYNC_BATCH_SIZE: count(100, 1_000),
   SYNC_MAX_RETRIES: count(3, 20),
   SYNC_SLICE_SECONDS: count(240, 3_600),
@@ -145,7 +158,12 @@ function toSettings(env: z.infer<typeof environmentShape>, oauthClients: OAuthCl
       outboundQueue: env.SERVICE_BUS_QUEUE_OUTBOUND,
     },
     keyVaultUrl: env.KEY_VAULT_URL ?? `https://${env.KEY_VAULT_NAME}.vault.azure.net`,
-    redisUrl: env.REDIS_URL,
+    limits: {
+      redisUrl: env.REDIS_URL,
+      overrides: env.RATE_LIMITS,
+      partAlone: env.RATE_LIMIT_PART_ALONE,
+      trustedProxyHops: env.TRUSTED_PROXY_HOPS,
+    },
     realtime: {
       hub: topology.hub,
       signalR: env.SIGNALR_CONNECTION_STRING,

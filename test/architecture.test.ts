@@ -29,14 +29,15 @@ const rules: Readonly<Record<string, Rule>> = {
     types: ['app.ts', 'app'],
     packages: /^(@azure\/functions|zod|node:crypto|node:async_hooks)$/,
   },
-  'settings.ts': { values: ['core', 'topology.json'], packages: /^zod$/ },
+  'settings.ts': { values: ['core', 'rate-limit', 'topology.json'], packages: /^zod$/ },
+  'sources.ts': { values: ['core', ...features, 'connectors'], packages: /^$/ },
   app: {
     values: ['core', ...features, 'connectors', 'adapters'],
     types: ['settings.ts'],
     packages: /^(@azure\/identity|node:crypto)$/,
   },
   'app.ts': {
-    values: ['app', 'core', ...features, 'connectors', 'adapters'],
+    values: ['app', 'core', ...features, 'connectors', 'adapters', 'sources.ts'],
     types: ['settings.ts'],
     packages: /^@azure\/identity$/,
   },

@@ -55,6 +55,11 @@ test.for<[string, Record<string, string>]>([
   ['SERVICE_BUS_CONNECTION_STRING', { SERVICE_BUS_CONNECTION_STRING: 'not-a-url-but-a-secret' }],
   ['SYNC_BATCH_SIZE', { SYNC_BATCH_SIZE: 'not-a-url-but-a-secret' }],
   ['SYNC_BATCH_SIZE', { SYNC_BATCH_SIZE: '0' }],
+  ['REDIS_URL', { REDIS_URL: 'not-a-url-but-a-secret' }],
+  ['RATE_LIMITS', { RATE_LIMITS: 'not-a-url-but-a-secret' }],
+  ['RATE_LIMITS', { RATE_LIMITS: '{"integrations":{"github":{"integration":0}}}' }],
+  ['RATE_LIMITS', { RATE_LIMITS: '{"not-a-url-but-a-secret":1}' }],
+  ['TRUSTED_PROXY_HOPS', { TRUSTED_PROXY_HOPS: '-1' }],
   ['SYNC_MAX_RETRIES', { SYNC_MAX_RETRIES: '2.5' }],
 ])('a malformed %s is named and not shown', ([name, change]) => {
   const message = problemsOf({ ...enough, ...change })

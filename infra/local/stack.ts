@@ -91,6 +91,16 @@ export async function startStack(options: StackOptions = {}) {
       DEMO_SALESFORCE_SECRET: random(),
       FUNCTIONS_KEY: random(),
       FUNCTIONS_MASTER_KEY: random(),
+      // The instance is ours: its own rules say when it has had enough.
+      RATE_LIMITS: JSON.stringify({
+        integrations: {
+          servicenow: {
+            integration: 60_000,
+            operations: { fetch: 60_000, update: 60_000, create: 60_000 },
+            connection: 60_000,
+          },
+        },
+      }),
       LOCAL_CONTROL_URL: control.origin,
       ...options.settings,
     } as Readonly<Record<string, string>>, // each emulator's settings are texts

@@ -7,10 +7,11 @@ interface Probed {
   readonly ports: () => Promise<Pick<SyncPorts, 'tasks' | 'inbound'>>
   readonly vault: () => Promise<Vault>
   readonly realtimes: readonly Realtime[]
+  readonly redis: Pick<Probe, 'ping'> | undefined
 }
 
 /** What the health check asks. Without the realtime services phones hear nothing, and everything else goes on. */
-export function probesOf({ ports, vault, realtimes }: Probed): readonly Probe[] {
+export function probesOf({ ports, vault, realtimes, redis }: Probed): readonly Probe[] {
   return [
     { service: 'cosmos', essential: true, ping: async () => (await ports()).tasks.ping() },
     { service: 'serviceBus', essential: true, ping: async () => (await ports()).inbound.ping() },
@@ -20,5 +21,8 @@ export function probesOf({ ports, vault, realtimes }: Probed): readonly Probe[] 
       essential: false,
       ping: (signal: AbortSignal) => realtime.ping(signal),
     })),
+    ...(redis
+      ? [{ service: 'redis', essential: false, ping: (signal: AbortSignal) => redis.ping(signal) }]
+      : []),
   ]
 }

@@ -9,15 +9,15 @@ export interface VendorCall {
   readonly query?: Readonly<Record<string, string>>
 }
 
-export type VendorAnswer =
-  | {
-      readonly kind: 'answer'
-      readonly status: number
-      readonly headers: Headers
-      /** Undefined when the answer is not JSON. */
-      readonly body: Json | undefined
-    }
-  | VendorProblem
+export interface ReceivedAnswer {
+  readonly kind: 'answer'
+  readonly status: number
+  readonly headers: Headers
+  /** Undefined when the answer is not JSON. */
+  readonly body: Json | undefined
+}
+
+export type VendorAnswer = ReceivedAnswer | VendorProblem
 
 /** How a call proves who we are. */
 export type Authorization =
@@ -34,8 +34,17 @@ export interface VendorClientOptions {
   readonly origin: string
   /** `refused` is the authorization that the vendor has just not accepted. */
   readonly authorize: (refused: Authorization | undefined) => Promise<Authorization>
+  readonly quota: Quota
   readonly fetch: typeof globalThis.fetch
   readonly now: () => Date
+}
+
+/** The limits on calls to this vendor. */
+export interface Quota {
+  /** Asked before every call: undefined when it may go. */
+  readonly admit: (call: VendorCall) => Promise<VendorProblem | undefined>
+  /** Told of every answer, for what it says of limits. */
+  readonly learnFrom: (call: VendorCall, answer: ReceivedAnswer) => Promise<void>
 }
 
 const TIMEOUT_MS = 30_000
@@ -65,9 +74,10 @@ interface Attempt {
 }
 
 async function callOnce(
-  { origin, fetch }: VendorClientOptions,
+  options: VendorClientOptions,
   { call, authorization, signal }: Attempt,
 ): Promise<VendorAnswer> {
+  const { origin } = options
   if (authorization.kind !== 'authorized') return authorization
   const url = new URL(call.path, origin)
   for (const [name, value] of Object.entries(call.query ?? {})) url.searchParams.set(name, value)
@@ -78,13 +88,25 @@ async function callOnce(
       reason: 'the call leads away from the instance',
     }
   }
+  const problem = await options.quota.admit(call)
+  if (problem) return problem
+  const answer = await send(options.fetch, url, {
+    method: call.method,
+    headers: { accept: 'application/json', ...authorization.headers },
+    redirect: 'manual',
+    signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
+  })
+  if (answer.kind === 'answer') await options.quota.learnFrom(call, answer)
+  return answer
+}
+
+async function send(
+  fetch: typeof globalThis.fetch,
+  url: URL,
+  request: RequestInit,
+): Promise<VendorAnswer> {
   try {
-    const response = await fetch(url, {
-      method: call.method,
-      headers: { accept: 'application/json', ...authorization.headers },
-      redirect: 'manual',
-      signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
-    })
+    const response = await fetch(url, request)
     const body = await readJson(response)
     return { kind: 'answer', status: response.status, headers: response.headers, body }
   } catch (error) {

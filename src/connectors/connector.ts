@@ -30,7 +30,13 @@ export type VendorRowOutcome =
 
 /** Why a vendor did not do what was asked. */
 export type VendorProblem =
-  | { readonly kind: 'retry'; readonly reason: string; readonly afterMs?: number }
+  /** `limited` where nothing went wrong, there is only no quota for it now: no try was lost. */
+  | {
+      readonly kind: 'retry'
+      readonly reason: string
+      readonly afterMs?: number
+      readonly limited?: true
+    }
   | { readonly kind: 'refused'; readonly code: ErrorCode; readonly reason: string }
 
 /** How a field of ours is named and typed on the vendor's side. */

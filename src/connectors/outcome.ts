@@ -1,3 +1,4 @@
+import { retryAfterMs } from '../core/retry-after.ts'
 import type { VendorAnswer } from './client.ts'
 import type { VendorProblem } from './connector.ts'
 
@@ -5,7 +6,7 @@ import type { VendorProblem } from './connector.ts'
 export interface OutcomeRule {
   readonly from: number
   readonly to?: number
-  readonly outcome: 'ok' | 'retry' | 'reauthorise' | 'refused'
+  readonly outcome: 'ok' | 'retry' | 'limited' | 'reauthorise' | 'refused'
   readonly reason: string
 }
 
@@ -21,7 +22,7 @@ export const commonRules: readonly OutcomeRule[] = [
   { from: 401, outcome: 'reauthorise', reason: 'it does not accept the credential' },
   { from: 408, outcome: 'retry', reason: 'it timed out' },
   { from: 425, outcome: 'retry', reason: 'it asks to come later' },
-  { from: 429, outcome: 'retry', reason: 'too many requests' },
+  { from: 429, outcome: 'limited', reason: 'too many requests' },
   { from: 400, to: 499, outcome: 'refused', reason: 'it refuses the request' },
   { from: 500, to: 599, outcome: 'retry', reason: 'it has a fault of its own' },
 ]
@@ -47,17 +48,10 @@ export function problemOf(
   if (rule?.outcome === 'reauthorise') return { kind: 'refused', code: 'reauth_required', reason }
   if (rule?.outcome === 'refused') return { kind: 'refused', code: 'vendor_failed', reason }
   const afterMs = retryAfterMs(answer.headers.get('retry-after'), now)
-  return afterMs === undefined ? { kind: 'retry', reason } : { kind: 'retry', reason, afterMs }
-}
-
-/** No vendor's word makes us wait longer than an hour, nor less than a second. */
-const MAX_WAIT_MS = 3_600_000
-const MIN_WAIT_MS = 1_000
-
-/** `Retry-After` in milliseconds: delay seconds or an HTTP date (RFC 9110 §10.2.3); undefined when it is neither. */
-export function retryAfterMs(header: string | null, now: Date): number | undefined {
-  if (header === null || header.trim() === '') return undefined
-  const seconds = Number(header)
-  const ms = Number.isNaN(seconds) ? Date.parse(header) - now.getTime() : seconds * 1_000
-  return Number.isNaN(ms) ? undefined : Math.min(MAX_WAIT_MS, Math.max(MIN_WAIT_MS, ms))
+  return {
+    kind: 'retry',
+    reason,
+    ...(afterMs === undefined ? {} : { afterMs }),
+    ...(rule?.outcome === 'limited' ? { limited: true } : {}),
+  }
 }

@@ -6,6 +6,8 @@ export interface Connection {
   readonly label: string
   readonly config: { readonly instanceUrl: string }
   readonly credentialId: string
+  /** Its own limits, where they are not those of its integration: calls per minute, and per day. */
+  readonly limits?: { readonly connection?: number; readonly day?: number }
 }
 
 /** The origin of a connection's instance; undefined unless it is https, or http on this very machine. */

@@ -11,6 +11,7 @@ export const errorCodes = [
   'internal',
   'invalid_signature',
   'issuer_unavailable',
+  'limits_unavailable',
   'mapping_failed',
   'queue_unavailable',
   'rate_limited',

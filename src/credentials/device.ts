@@ -30,8 +30,8 @@ export interface DeviceToken {
 }
 
 export interface DevicePorts extends ConnectPorts {
-  /** Milliseconds that a key has to wait because it asked too often; undefined when it may go on. */
-  readonly admit: (key: string) => number | undefined
+  /** Milliseconds that a person has to wait who asked too often; undefined for whoever may go on. */
+  readonly admit: (who: { tenantId: string; userId: string }) => Promise<number | undefined>
 }
 
 /**
@@ -48,7 +48,7 @@ export async function refreshForDevice(
   if (userSysId !== caller.userId) {
     throw new AppError('forbidden', 'the token is of another user than userSysId')
   }
-  const waitMs = ports.admit(JSON.stringify([tenantId, userSysId]))
+  const waitMs = await ports.admit({ tenantId, userId: userSysId })
   if (waitMs !== undefined) {
     const seconds = Math.ceil(waitMs / 1_000)
     throw new AppError('rate_limited', `too many requests; try again in ${seconds} s`)

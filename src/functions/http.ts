@@ -5,8 +5,11 @@ import type {
   InvocationContext,
 } from '@azure/functions'
 import type { z } from 'zod'
+import type { App } from '../app.ts'
 import type { Caller } from '../core/caller.ts'
 import { AppError, codeOf, explain, type ErrorCode } from '../core/errors.ts'
+import type { IncomingCall } from '../rate-limit/limits.ts'
+import { networkOf, withoutPort } from '../rate-limit/source.ts'
 import { invocationLog, observe } from './observe.ts'
 
 /** What each code is answered with; 500 where nothing stands. */
@@ -125,7 +128,30 @@ export function bearerOf(request: HttpRequest): string {
   return token
 }
 
-/** The sender's address as the front end saw it: the last entry, which no client can write. */
-export function sourceIpOf(request: HttpRequest): string | null {
-  return request.headers.get('x-forwarded-for')?.split(',').at(-1)?.trim() ?? null
+/**
+ * The sender's address as the front end saw it: the last entry, which no client can write, or one further to the left for
+ * each trusted proxy in front of the front end.
+ */
+export function sourceIpOf(request: HttpRequest, trustedProxyHops: number): string | null {
+  const entries = request.headers.get('x-forwarded-for')?.split(',') ?? []
+  const entry = entries.at(-1 - trustedProxyHops) ?? entries[0]
+  return entry === undefined || entry.trim() === '' ? null : withoutPort(entry.trim())
+}
+
+/** The answer to a caller who is over a limit (RFC 6585 §4); undefined when there is room for the call. */
+export async function refusalOf(
+  { admit }: Pick<App, 'admit'>,
+  call: IncomingCall,
+  { invocationId: correlationId }: InvocationContext,
+): Promise<HttpResponseInit | undefined> {
+  const source = call.source ? networkOf(call.source) : null
+  const decision = await admit({ ...call, source })
+  if (decision.kind === 'allowed') return undefined
+  const { level, waitMs } = decision
+  invocationLog.info('too many requests', { endpoint: call.endpoint, level, correlationId })
+  return {
+    status: 429,
+    headers: { 'retry-after': String(Math.max(1, Math.ceil(waitMs / 1_000))) },
+    jsonBody: { error: 'Too many requests', code: 'rate_limited', correlationId },
+  }
 }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { App } from '../app.ts'
 import { codeOf, explain } from '../core/errors.ts'
 import type { FunctionApp } from './host.ts'
-import { bearerOf, httpHandler, parseBody, readBytes } from './http.ts'
+import { bearerOf, httpHandler, parseBody, readBytes, refusalOf, sourceIpOf } from './http.ts'
 import { invocationLog } from './observe.ts'
 
 const BODY_LIMIT = 16 * 1024
@@ -19,6 +19,9 @@ export function registerOAuthRefresh(host: FunctionApp, app: App): void {
     authLevel: 'function',
     route: 'api/oauth-refresh',
     handler: httpHandler(async (request, context) => {
+      const source = sourceIpOf(request, app.settings.limits.trustedProxyHops)
+      const refusal = await refusalOf(app, { endpoint: 'oauth-refresh', source }, context)
+      if (refusal) return refusal
       const credentials = await app.credentials()
       const caller = await credentials.deviceCaller(bearerOf(request), app.verifyBearer)
       const body = parseBody(await readBytes(request, BODY_LIMIT), requestShape)

@@ -5,7 +5,7 @@ import { serviceNowEventShape } from '../notifications/event.ts'
 import { schemes } from '../webhooks/schemes.ts'
 import { verifyWebhookSignature } from '../webhooks/verify.ts'
 import type { FunctionApp } from './host.ts'
-import { httpHandler, parseBody, readBytes, sourceIpOf } from './http.ts'
+import { httpHandler, parseBody, readBytes, refusalOf, sourceIpOf } from './http.ts'
 import { invocationLog } from './observe.ts'
 
 const BODY_LIMIT = 1024 * 1024
@@ -15,7 +15,11 @@ export function registerServiceNowWebhook(host: FunctionApp, app: App): void {
     methods: ['POST'],
     authLevel: 'function',
     route: 'api/servicenow-webhook',
-    handler: httpHandler(async (request) => {
+    handler: httpHandler(async (request, context) => {
+      const sourceIp = sourceIpOf(request, app.settings.limits.trustedProxyHops)
+      const call = { endpoint: 'servicenow-webhook', source: sourceIp } as const
+      const refusal = await refusalOf(app, { ...call, registration: call.endpoint }, context)
+      if (refusal) return refusal
       const rawBody = await readBytes(request, BODY_LIMIT)
       const verdict = verifyWebhookSignature(schemes['servicenow-business-rule'], {
         method: request.method,
@@ -32,7 +36,7 @@ export function registerServiceNowWebhook(host: FunctionApp, app: App): void {
       }
       const event = parseBody(rawBody, serviceNowEventShape)
       const digest = createHash('sha256').update(rawBody).digest('base64url')
-      const delivery = await app.receiveEvent({ event, digest, sourceIp: sourceIpOf(request) })
+      const delivery = await app.receiveEvent({ event, digest, sourceIp })
       invocationLog.info(`webhook ${delivery.status}`, {
         deliveryId: delivery.id,
         table: delivery.table,

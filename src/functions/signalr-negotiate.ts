@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { App } from '../app.ts'
 import { AppError } from '../core/errors.ts'
 import type { FunctionApp } from './host.ts'
-import { callerOf, httpHandler, parseBody, readBytes } from './http.ts'
+import { callerOf, httpHandler, parseBody, readBytes, refusalOf, sourceIpOf } from './http.ts'
 
 const BODY_LIMIT = 16 * 1024
 
@@ -17,8 +17,15 @@ export function registerSignalRNegotiate(host: FunctionApp, app: App): void {
     methods: ['POST'],
     authLevel: 'anonymous',
     route: 'api/signalr-negotiate/{*rest}',
-    handler: httpHandler(async (request) => {
+    handler: httpHandler(async (request, context) => {
+      const endpoint = 'signalr-negotiate'
+      const source = sourceIpOf(request, app.settings.limits.trustedProxyHops)
+      const early = await refusalOf(app, { endpoint, source }, context)
+      if (early) return early
       const caller = await callerOf(request, app.verifyBearer)
+      const who = { tenantId: caller.tenantId, userId: caller.userId }
+      const refusal = await refusalOf(app, { endpoint, ...who }, context)
+      if (refusal) return refusal
       const bytes = await readBytes(request, BODY_LIMIT)
       const { userId = caller.userId, service } =
         bytes.length === 0 ? {} : parseBody(bytes, requestShape)

@@ -22,7 +22,7 @@ export function registerWebhookReceiver(host: FunctionApp, app: App): void {
         method: request.method,
         target: targetOf(request),
         headers: Object.fromEntries(request.headers),
-        sourceIp: sourceIpOf(request),
+        sourceIp: sourceIpOf(request, app.settings.limits.trustedProxyHops),
         readBody: (limit) => readBytes(request, limit),
       })
       invocationLog.metric('webhook_received', 1, {

@@ -156,12 +156,18 @@ async function settle(
   if (by.kind === 'refused')
     return giveUp(ports, message, { held, code: by.code, reason: by.reason })
   const attempt = slice.moved ? 1 : message.attempt
-  if (attempt >= limits.maxAttempts) {
+  // Whoever waits for quota has not failed.
+  const failed = by.limited !== true
+  if (failed && attempt >= limits.maxAttempts) {
     return giveUp(ports, message, { held, code: 'vendor_failed', reason: by.reason })
   }
   const delayMs = by.afterMs ?? retryDelayMs(attempt, ports.random(), backoff)
   const notBefore = addMs(ports.clock(), delayMs)
-  return handOver(ports, message, { held, attempt: attempt + 1, notBefore })
+  return handOver(ports, message, {
+    held,
+    attempt: failed ? attempt + 1 : attempt,
+    notBefore,
+  })
 }
 
 interface Handover {

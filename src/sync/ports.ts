@@ -36,8 +36,13 @@ export interface Refusal {
 /** What became of asking a vendor. */
 export type PageOutcome =
   | { readonly kind: 'page'; readonly rows: readonly SourceRow[]; readonly more: boolean }
-  /** Later it may work. `afterMs` is the vendor's own word, where it gave one. */
-  | { readonly kind: 'retry'; readonly reason: string; readonly afterMs?: number }
+  /** Later it may work. `afterMs` is known where somebody named it; `limited` where only quota is lacking. */
+  | {
+      readonly kind: 'retry'
+      readonly reason: string
+      readonly afterMs?: number
+      readonly limited?: true
+    }
   | Refusal
 
 /** What became of asking a vendor for one record. */

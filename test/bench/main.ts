@@ -2,6 +2,7 @@ import { readOptions } from '../../infra/local/command.ts'
 import { toJson, toRow, type Bench } from './harness.ts'
 import { credentials } from './credentials.ts'
 import { inbound } from './inbound.ts'
+import { limits } from './limits.ts'
 import { moduleLoad } from './module-load.ts'
 import { phone } from './phone.ts'
 import { webhookReceiver } from './webhook-receiver.ts'
@@ -12,6 +13,7 @@ const benches: readonly Bench[] = [
   inbound,
   webhookUseCase,
   webhookReceiver,
+  limits,
   credentials,
   moduleLoad,
 ]

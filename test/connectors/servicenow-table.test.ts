@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { vendorClient, type Authorization } from '../../src/connectors/client.ts'
 import type { VendorPageRequest } from '../../src/connectors/connector.ts'
-import { retryAfterMs } from '../../src/connectors/outcome.ts'
 import { queryFor, tableStream } from '../../src/connectors/servicenow/table.ts'
+import { retryAfterMs } from '../../src/core/retry-after.ts'
 import { startServiceNow } from '../../infra/local/vendors/servicenow.ts'
 
 const now = new Date('2026-03-01T10:00:00Z')
@@ -17,6 +17,7 @@ function clientOf(answers: Response[]) {
   const client = vendorClient({
     origin: 'https://acme.service-now.com',
     now: () => now,
+    quota: { admit: async () => undefined, learnFrom: async () => {} },
     authorize: async (before) => {
       refused.push(before)
       return { kind: 'authorized', headers: { authorization: `Bearer ${refused.length}` } }
@@ -163,6 +164,7 @@ test('every row of an instance is read once, whatever the page size, with rows h
   const client = vendorClient({
     origin: twin.settings['SERVICENOW_URL'] ?? '',
     now: () => now,
+    quota: { admit: async () => undefined, learnFrom: async () => {} },
     fetch,
     authorize: async () => ({
       kind: 'authorized',
@@ -185,4 +187,43 @@ test('every row of an instance is read once, whatever the page size, with rows h
     }
     expect(seen.sort()).toEqual(visible.map((one) => one['sys_id'] ?? '').sort())
   }
+})
+
+test('S23: a call that may not be made now is not made', async () => {
+  const asked: string[] = []
+  const limited = { kind: 'retry', reason: 'the limit', afterMs: 5_000, limited: true } as const
+  const client = vendorClient({
+    origin: 'https://acme.service-now.com',
+    now: () => now,
+    quota: { admit: async () => limited, learnFrom: async () => {} },
+    authorize: async () => ({ kind: 'authorized', headers: {} }),
+    fetch: async (input) => {
+      asked.push(new Request(input).url)
+      return json({ result: [] })
+    },
+  })
+  expect(await stream.fetchPage(client, first, signal)).toEqual(limited)
+  expect(asked).toEqual([])
+})
+
+test('every answer is told to the limits, and 429 costs no try', async () => {
+  const told: number[] = []
+  const client = vendorClient({
+    origin: 'https://acme.service-now.com',
+    now: () => now,
+    quota: {
+      admit: async () => undefined,
+      learnFrom: async (_call, { status, headers }) => {
+        told.push(status, Number(headers.get('retry-after')))
+      },
+    },
+    authorize: async () => ({ kind: 'authorized', headers: {} }),
+    fetch: async () => json({ error: 'slow down' }, 429, { 'retry-after': '7' }),
+  })
+  expect(await stream.fetchPage(client, first, signal)).toMatchObject({
+    kind: 'retry',
+    afterMs: 7_000,
+    limited: true,
+  })
+  expect(told).toEqual([429, 7])
 })

@@ -1,7 +1,7 @@
 import type { Caller } from '../../src/core/caller.ts'
 import type { Connection } from '../../src/core/connection.ts'
 import { newId, newSecret } from '../../src/core/ids.ts'
-import { askingLimit } from '../../src/credentials/asking-limit.ts'
+import { limiter } from '../../src/rate-limit/limiter.ts'
 import type { Authorization } from '../../src/credentials/authorization.ts'
 import type { Credential } from '../../src/credentials/credential.ts'
 import { openCredentials, type AllPorts } from '../../src/credentials/credentials.ts'
@@ -57,6 +57,14 @@ export async function connecting({ provider, client, connections }: WorldOptions
   const told: string[] = []
   let aheadMs = 0
   const clock = () => new Date(Date.now() + aheadMs)
+  const limits = limiter({
+    shared: undefined,
+    overrides: { integrations: {} },
+    partAlone: 1,
+    clock,
+    sleep: () => Promise.resolve(),
+    log: silentLog,
+  })
   const ports: AllPorts = {
     ...stored,
     vault,
@@ -69,7 +77,10 @@ export async function connecting({ provider, client, connections }: WorldOptions
     tellAdmins: async (credential, notice) => {
       told.push(`${credential.id} ${notice.code}`)
     },
-    admit: askingLimit(clock),
+    admit: async (who) => {
+      const decision = await limits.admit({ endpoint: 'oauth-refresh', ...who })
+      return decision.kind === 'allowed' ? undefined : decision.waitMs
+    },
     // The twin answers in no time: nobody need wait as long as in the world.
     pause: (ms, signal) => pause(Math.min(ms, SHORT_MS), signal),
     clock,

@@ -141,6 +141,21 @@ test('tries that get nowhere end the run; the next one goes on where it came', a
   expect(await here.drain()).toMatchObject([{ result: { status: 'success', recordsCreated: 25 } }])
 })
 
+test('S23: waiting for quota is no failed try, however often', async () => {
+  const here = world(rowsOf(25, 1))
+  const limited = { kind: 'retry', reason: 'the limit', afterMs: 60_000, limited: true } as const
+  here.vendor.answers.push(...Array.from({ length: 10 }, () => limited))
+  await here.addTask()
+  await here.tick()
+  for (let waited = 0; waited < 10; waited += 1) {
+    expect(await here.drain()).toMatchObject([{ kind: 'continued' }])
+    expect(here.inbound.waiting).toMatchObject([{ body: { attempt: 1, slice: waited + 1 } }])
+    here.advance(60_000)
+  }
+  expect(await here.drain()).toMatchObject([{ kind: 'finished', result: { status: 'success' } }])
+  expect(here.records()).toHaveLength(25)
+})
+
 test('S21: of two workers with one message the first can write nothing more once the second has begun', async () => {
   const here = world(rowsOf(30, 1), { pageSize: 10 })
   await here.addTask()

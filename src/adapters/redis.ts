@@ -1,0 +1,200 @@
+import { Redis, type Result } from 'ioredis'
+import { AppError } from '../core/errors.ts'
+import type { Gate, Take, Verdict } from '../rate-limit/bucket.ts'
+import type { Learning, LimitStore } from '../rate-limit/ports.ts'
+import { learnScript, takeScript, type LimitNumbers } from './rate-limit-scripts.ts'
+
+declare module 'ioredis' {
+  interface RedisCommander<Context> {
+    takeLimits(keyCount: number, ...args: (string | number)[]): Result<number[], Context>
+    learnLimits(keyCount: number, ...args: (string | number)[]): Result<number, Context>
+  }
+}
+
+export interface RedisLimitsOptions {
+  readonly url: string
+  readonly numbers: LimitNumbers
+  /** How long a call waits for the server at most. Default 50 ms. */
+  readonly patienceMs?: number
+  /** Milliseconds since the epoch, for tests; the server's own time without it. */
+  readonly now?: () => number
+}
+
+export interface RedisLimits extends LimitStore, Disposable {
+  /** Throws `limits_unavailable`. */
+  ping(): Promise<void>
+}
+
+/** A limiter that hangs must not cost more than the call that it is asked for. */
+const PATIENCE_MS = 50
+const CONNECT_TIMEOUT_MS = 2_000
+const RECONNECT_MS = 1_000
+
+/** Limits shared by all instances: all decisions of a moment in one script call, loaded again by ioredis when the server has lost it. */
+export function openRedisLimits(options: RedisLimitsOptions): RedisLimits {
+  const { url, numbers, patienceMs = PATIENCE_MS, now } = options
+  const client = new Redis(url, {
+    lazyConnect: true,
+    // A call that meets no connection fails at once instead of waiting for one.
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    commandTimeout: patienceMs,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    retryStrategy: () => RECONNECT_MS,
+  })
+  // ioredis reports every lost connection here; each call that suffers from it says so itself.
+  client.on('error', () => {})
+  client.defineCommand('takeLimits', { lua: takeScript(numbers) })
+  client.defineCommand('learnLimits', { lua: learnScript(numbers) })
+  const stamp = () => now?.() ?? ''
+  const ready = connection(client, patienceMs)
+  const takeAll = (takes: readonly Take[]) =>
+    guard(async () => {
+      await ready()
+      const { keys, calls } = batchOf(takes)
+      return client.takeLimits(keys.length, ...keys, stamp(), calls)
+    })
+  return {
+    take: batched(takeAll),
+    learn: (learning) =>
+      guard(async () => {
+        await ready()
+        await client.learnLimits(2, ...lessonArguments(learning, stamp()))
+      }),
+    ping: () =>
+      guard(async () => {
+        await ready()
+        await client.ping()
+      }),
+    [Symbol.dispose]: () => client.disconnect(),
+  }
+}
+
+/** Connects at the first call, which waits no longer than any other; those who come meanwhile wait with it. */
+function connection(client: Redis, patienceMs: number): () => Promise<void> {
+  let waiting: Promise<void> | undefined
+  return async () => {
+    if (client.status === 'ready') return
+    if (client.status === 'wait') client.connect().catch(() => {})
+    waiting ??= readyWithin(client, patienceMs).finally(() => {
+      waiting = undefined
+    })
+    await waiting
+  }
+}
+
+function readyWithin(client: Redis, ms: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const done = () => {
+      clearTimeout(timer)
+      resolve()
+    }
+    const timer = setTimeout(() => {
+      client.off('ready', done)
+      reject(new Error(`no connection within ${ms} ms`))
+    }, ms)
+    client.once('ready', done)
+  })
+}
+
+/** The keys of a batch, each once, and its calls, which name keys by their places. */
+function batchOf(takes: readonly Take[]) {
+  const places = new Map<string, number>()
+  const placeOf = (key: string) => {
+    const place = places.get(key) ?? places.size + 1
+    places.set(key, place)
+    return place
+  }
+  const calls = takes.map(({ gates, keys, tenant, cost, patienceMs, queues }) => [
+    tenant,
+    cost,
+    patienceMs,
+    queues ? 1 : 0,
+    placeOf(keys.learned),
+    placeOf(keys.queue),
+    placeOf(keys.sharedQueue),
+    placeOf(keys.share),
+    placeOf(keys.contenders),
+    gates.map((gate) => [placeOf(gate.key), ...numbersOf(gate)]),
+  ])
+  return { keys: [...places.keys()], calls: JSON.stringify(calls) }
+}
+
+function numbersOf(gate: Gate): readonly number[] {
+  return gate.kind === 'pace'
+    ? [gate.intervalMs, gate.allowance, gate.shared ? 1 : 0, gate.learns ? 1 : 0]
+    : [gate.limit, gate.part, gate.periodMs]
+}
+
+function lessonArguments({ learnedKey, budget, lesson }: Learning, now: string | number) {
+  const { refused, pausedUntil, pace, day } = lesson
+  return [
+    learnedKey,
+    budget?.key ?? learnedKey,
+    now,
+    refused ? 1 : 0,
+    pausedUntil ?? '',
+    pace?.intervalMs ?? '',
+    pace?.until ?? '',
+    day && budget ? day.used : '',
+    day?.limit ?? '',
+    budget?.periodMs ?? '',
+  ]
+}
+
+const MICROSECONDS = 1_000
+const ALLOWED = -2
+const PAUSE = 0
+
+function verdictOf(micros: number, what: number, { gates }: Take): Verdict {
+  const ms = micros / MICROSECONDS
+  if (what === ALLOWED) return { kind: 'allowed', delayMs: ms }
+  const level = what === PAUSE ? 'pause' : (gates[what - 1]?.level ?? 'share')
+  return { kind: 'wait', waitMs: ms, level }
+}
+
+/** What is asked in one turn of the event loop goes to the server together, up to so many calls. */
+const BATCH_SIZE = 64
+
+interface Asked {
+  readonly take: Take
+  readonly resolve: (verdict: Verdict) => void
+  readonly reject: (error: unknown) => void
+}
+
+function batched(decideAll: (takes: readonly Take[]) => Promise<readonly number[]>) {
+  let asked: Asked[] = []
+  const flush = async (batch: readonly Asked[]) => {
+    try {
+      const answers = await decideAll(batch.map(({ take }) => take))
+      for (const [index, { take, resolve }] of batch.entries()) {
+        resolve(verdictOf(answers[index * 2] ?? 0, answers[index * 2 + 1] ?? PAUSE, take))
+      }
+    } catch (error) {
+      for (const { reject } of batch) reject(error)
+    }
+  }
+  const flushAll = () => {
+    const all = asked
+    asked = []
+    for (let start = 0; start < all.length; start += BATCH_SIZE) {
+      void flush(all.slice(start, start + BATCH_SIZE))
+    }
+  }
+  return (take: Take): Promise<Verdict> =>
+    new Promise((resolve, reject) => {
+      if (asked.length === 0) setImmediate(flushAll)
+      asked.push({ take, resolve, reject })
+    })
+}
+
+async function guard<R>(work: () => Promise<R>): Promise<R> {
+  try {
+    return await work()
+  } catch (cause) {
+    throw new AppError('limits_unavailable', 'Redis did not answer in time or refused the work', {
+      cause,
+    })
+  }
+}

@@ -1,0 +1,71 @@
+import { vendorClient } from './connectors/client.ts'
+import { connectors } from './connectors/index.ts'
+import { instanceOrigin, type Connection } from './core/connection.ts'
+import type { Clock } from './core/time.ts'
+import type { Credentials } from './credentials/credentials.ts'
+import type { Limiter } from './rate-limit/limiter.ts'
+import { laneOf, quotaOf } from './rate-limit/quota.ts'
+import type { Refusal, Source } from './sync/ports.ts'
+import type { Task } from './sync/task.ts'
+
+export interface SourceParts {
+  readonly task: Task
+  readonly connection: Connection | undefined
+  readonly access: Credentials
+  readonly limits: Limiter
+  readonly fetch: typeof globalThis.fetch
+  readonly clock: Clock
+}
+
+/** A task's stream: the vendor's code, the connection's own host and its credential. */
+export async function sourceOf({
+  task,
+  connection,
+  ...parts
+}: SourceParts): Promise<Source | Refusal> {
+  const { access, limits, fetch, clock } = parts
+  if (!connection)
+    return refusal('connection_not_found', `there is no connection ${task.connectionId}`)
+  const { tenantId, credentialId, integrationId } = connection
+  const connector = connectors[integrationId]
+  if (!connector) return refusal('unknown_vendor', `no connector is called ${integrationId}`)
+  const stream = connector.streams[task.entityType]
+  if (!stream)
+    return refusal('unknown_vendor', `${integrationId} has no stream of ${task.entityType}`)
+  const origin = instanceOrigin(connection)
+  if (!origin)
+    return refusal('connection_not_found', 'the address of its instance is not an https URL')
+  const request = { tenantId, credentialId, integrationId, origin }
+  // Work that waits for a person ends here, before a lease is taken or anybody is called.
+  const parked = await access.refusalOf(request)
+  if (parked) return refusal(parked.code, parked.reason)
+  const client = vendorClient({
+    origin,
+    fetch,
+    now: clock,
+    quota: quotaOf(limits, {
+      integrationId,
+      tenantId,
+      connectionId: connection.id,
+      lane: laneOf(task),
+      limits: connection.limits,
+    }),
+    authorize: (refused) =>
+      access.getCredential({
+        ...request,
+        ...(refused?.kind === 'authorized' ? { refused: refused.headers } : {}),
+      }),
+  })
+  const { fetchOne } = stream
+  return {
+    kind: 'source',
+    mapping: stream.mapping,
+    overlapMs: stream.overlapMs,
+    fetchPage: (request, signal) => stream.fetchPage(client, request, signal),
+    ...(fetchOne ? { fetchOne: (id, signal) => fetchOne(client, id, signal) } : {}),
+  }
+}
+
+function refusal(code: Refusal['code'], reason: string): Refusal {
+  return { kind: 'refused', code, reason }
+}
