@@ -5,7 +5,7 @@ import { retryDelayMs } from '../core/retry-delay.ts'
 import { addMs, MINUTE_MS, SECOND_MS } from '../core/time.ts'
 import { partitionOf } from './lease.ts'
 import { decode } from './mapping.ts'
-import type { Refusal, Source, SourceRow, SyncPorts } from './ports.ts'
+import type { Refusal, RowOutcome, Source, SourceRow, SyncPorts } from './ports.ts'
 import {
   applyRow,
   linkId,
@@ -61,7 +61,8 @@ export async function syncRecord(ports: SyncPorts, work: Targeted): Promise<Reco
   if (externalId === undefined) return askForRun(ports, stored)
   const { tenantId, entityType, connectionId } = stored.document
   const target: Target = { key: { tenantId, entityType, connectionId }, externalId, work }
-  const source = await ports.openSource(stored.document)
+  // More urgent than the run of the task would be.
+  const source = await ports.openSource({ ...stored.document, type: 'webhook' })
   if (source.kind === 'refused') return park(ports, target, source)
   if (!source.fetchOne) return askForRun(ports, stored)
   const found = await source.fetchOne(externalId, work.signal)
@@ -112,25 +113,29 @@ async function askForRun(
   return outcome('asked_for_run')
 }
 
+/** A later message for the rest; whoever only waits for quota has not failed. */
 async function putOff(
   ports: SyncPorts,
   target: Target,
-  problem: { readonly reason: string; readonly afterMs?: number },
+  problem: Extract<RowOutcome, { kind: 'retry' }>,
 ): Promise<RecordOutcome> {
   const { message, maxAttempts } = target.work
   const { attempt, correlationId } = message
-  if (attempt >= maxAttempts) {
+  const failed = problem.limited !== true
+  if (failed && attempt >= maxAttempts) {
     return park(ports, target, { kind: 'refused', code: 'vendor_failed', reason: problem.reason })
   }
   const now = ports.clock()
   const delayMs = problem.afterMs ?? retryDelayMs(attempt, ports.random(), backoff)
+  const slice = message.slice + 1
   const body: InboundMessage = {
     ...message,
-    attempt: attempt + 1,
+    slice,
+    attempt: failed ? attempt + 1 : attempt,
     deferrals: 0,
     enqueuedAt: now.toISOString(),
   }
-  const id = idOf('record', correlationId, message.taskId, target.externalId, String(attempt))
+  const id = idOf('record', correlationId, message.taskId, target.externalId, String(slice))
   await ports.inbound.send([{ id, body, correlationId, notBefore: addMs(now, delayMs) }])
   return outcome('put_off')
 }

@@ -144,6 +144,7 @@ export async function retireSecret(
     one.id === secretId ? { ...one, acceptUntil } : one,
   )
   const after = await replace(ports, before, { ...before.document, secrets })
+  if (afterMs === 0) await ports.vault.remove(secretName(change.id, secretId))
   const since = addMs(now, -hours * HOUR_MS).toISOString()
   return { ...after, accepted: await acceptedBy(ports, change.id, { secretId, since }) }
 }
@@ -171,7 +172,10 @@ export async function retireRegistration(
 ): Promise<Viewed> {
   const before = await ownRegistration(ports, change.tenantId, change.id)
   demandSeen(before, change)
-  return replace(ports, before, { ...before.document, state: 'retired' })
+  const after = await replace(ports, before, { ...before.document, state: 'retired' })
+  // Tried again when the vault is away: a retired registration can be retired once more.
+  for (const { id } of before.document.secrets) await ports.vault.remove(secretName(change.id, id))
+  return after
 }
 
 async function replace(

@@ -14,6 +14,7 @@ const benches: readonly Bench[] = [
   limits,
   webhookUseCase,
   webhookReceiver,
+  limits,
   credentials,
   moduleLoad,
 ]

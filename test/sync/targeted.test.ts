@@ -149,6 +149,23 @@ describe('a message that names a record', () => {
     ])
   })
 
+  test('S23: that only waits for quota loses no try, however often', async () => {
+    const rows: Record<string, RowOutcome> = {
+      a: { kind: 'retry', reason: 'no quota', afterMs: 1_000, limited: true },
+    }
+    const here = await targeted(rows)
+    await pull(here, 'a')
+    for (let times = 0; times < 10; times += 1) {
+      here.advance(1_000)
+      const next = here.take()
+      expect(next).toMatchObject({ attempt: 1, record: { externalId: 'a' } })
+      if (times === 9) rows['a'] = rowOf('a', 1)
+      if (next) await here.work(next)
+    }
+    expect(here.parked.all()).toEqual([])
+    expect(here.records()).toHaveLength(1)
+  })
+
   test('has no work when its task is switched off', async () => {
     const here = world([])
     await here.addTask({ enabled: false })

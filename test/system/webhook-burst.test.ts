@@ -74,7 +74,18 @@ async function until(condition: () => Promise<boolean>): Promise<void> {
 }
 
 test('S1 S2: whenever the host is killed in a burst, every 2xx has its message, and every message is applied once', async () => {
-  await using running = await startRunning({ serviceNow: { count: EVENTS } })
+  const many = 1_000_000
+  const servicenow = {
+    integration: many,
+    operations: { fetch: many, update: many, create: many },
+    connection: many,
+    day: 1_000 * many,
+  }
+  const RATE_LIMITS = JSON.stringify({ tenant: many, integrations: { servicenow } })
+  await using running = await startRunning({
+    serviceNow: { count: EVENTS },
+    settings: { RATE_LIMITS, RATE_LIMIT_PART_ALONE: '1' },
+  })
   const { connectionId } = demo
   await seedRegistration(running.stack, { id, connectionId, scheme: 'servicenow', secret })
   const waiting = running.stack.serviceNow.control
