@@ -1,3 +1,4 @@
+import { bindStream } from './connectors/bind.ts'
 import { vendorClient } from './connectors/client.ts'
 import { connectors } from './connectors/index.ts'
 import { instanceOrigin, type Connection } from './core/connection.ts'
@@ -27,9 +28,10 @@ export async function sourceOf({
   if (!connection)
     return refusal('connection_not_found', `there is no connection ${task.connectionId}`)
   const { tenantId, credentialId, integrationId } = connection
-  const connector = connectors[integrationId]
+  const connector = Object.hasOwn(connectors, integrationId) ? connectors[integrationId] : undefined
   if (!connector) return refusal('unknown_vendor', `no connector is called ${integrationId}`)
-  const stream = connector.streams[task.entityType]
+  const { entityType } = task
+  const stream = connector.configure({ entityType, ...connection.config.streams?.[entityType] })
   if (!stream)
     return refusal('unknown_vendor', `${integrationId} has no stream of ${task.entityType}`)
   const origin = instanceOrigin(connection)
@@ -41,6 +43,8 @@ export async function sourceOf({
   if (parked) return refusal(parked.code, parked.reason)
   const client = vendorClient({
     origin,
+    instanceDomains: connector.instanceDomains,
+    finalRefusal: connector.finalRefusal,
     fetch,
     now: clock,
     quota: quotaOf(limits, {
@@ -56,16 +60,30 @@ export async function sourceOf({
         ...(refused?.kind === 'authorized' ? { refused: refused.headers } : {}),
       }),
   })
-  const { fetchOne } = stream
+  const bound = bindStream(stream, client)
+  const { push } = bound
   return {
     kind: 'source',
-    mapping: stream.mapping,
-    overlapMs: stream.overlapMs,
-    fetchPage: (request, signal) => stream.fetchPage(client, request, signal),
-    ...(fetchOne ? { fetchOne: (id, signal) => fetchOne(client, id, signal) } : {}),
+    ...bound,
+    ...(push ? { fetchOne: async (id, signal) => seen(await push.fetchOne(id, signal)) } : {}),
   }
 }
 
 function refusal(code: Refusal['code'], reason: string): Refusal {
   return { kind: 'refused', code, reason }
+}
+
+/** A record that may only be hidden from us is not gone: the next run over its stream decides. */
+function seen<T extends { readonly kind: string }>(
+  found: T,
+): Exclude<T, { kind: 'hidden' }> | Refusal {
+  return isSeen(found)
+    ? found
+    : refusal('vendor_failed', 'the record is not visible to the connection')
+}
+
+function isSeen<T extends { readonly kind: string }>(
+  found: T,
+): found is Exclude<T, { kind: 'hidden' }> {
+  return found.kind !== 'hidden'
 }

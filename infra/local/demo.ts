@@ -91,7 +91,7 @@ export async function seedRegistration(
   })
 }
 
-async function storeDocuments(
+export async function storeDocuments(
   stack: Stack,
   documents: Partial<Record<keyof typeof topology.containers, object>>,
 ): Promise<void> {
@@ -103,7 +103,7 @@ async function storeDocuments(
   }
 }
 
-async function storeSecret(stack: Stack, name: string, value: object): Promise<void> {
+export async function storeSecret(stack: Stack, name: string, value: object): Promise<void> {
   await storeText(stack, name, JSON.stringify(value))
 }
 

@@ -11,10 +11,16 @@ import { startSignalR } from './realtime/signalr.ts'
 import { startWebPubSub } from './realtime/web-pubsub.ts'
 import { startStorage } from './storage/storage.ts'
 import { startServiceBus } from './service-bus/service-bus.ts'
+import { startGitHub, type GitHubOptions } from './vendors/github.ts'
+import { startSalesforce, type SalesforceOptions } from './vendors/salesforce.ts'
 import { startServiceNow, type ServiceNowOptions } from './vendors/servicenow.ts'
 
 export interface StackOptions {
   readonly serviceNow?: ServiceNowOptions
+  /** A Salesforce organisation besides; none when absent. */
+  readonly salesforce?: SalesforceOptions
+  /** GitHub's issues besides; none when absent. */
+  readonly github?: GitHubOptions
   /** Keeps documents and secrets in this folder, so that the next stack finds them. */
   readonly dataFolder?: string
   /** Blobs too: a process more, needed by large webhooks only. */
@@ -61,18 +67,13 @@ export async function startStack(options: StackOptions = {}) {
   const signalR = use(await startSignalR())
   const issuer = use(await startIssuer())
   const serviceNow = use(await startServiceNow(options.serviceNow))
-  const storage = options.storage === true ? [use(await startStorage())] : []
-  const emulators = [
-    cosmos,
-    serviceBus,
-    identity,
-    keyVault,
-    webPubSub,
-    signalR,
-    issuer,
-    serviceNow,
-    ...storage,
-  ]
+  const salesforce = options.salesforce && use(await startSalesforce(options.salesforce))
+  const github = options.github && use(await startGitHub(options.github))
+  const always = [cosmos, serviceBus, identity, keyVault, webPubSub, signalR, issuer, serviceNow]
+  const storage = options.storage === true ? await startStorage() : undefined
+  if (storage) use(storage)
+  const besides = [salesforce, github, storage].filter((one) => one !== undefined)
+  const emulators = [...always, ...besides]
   const control = starting.use(await serveControl(emulators))
   const resources = starting.move()
   return {
@@ -83,6 +84,8 @@ export async function startStack(options: StackOptions = {}) {
     signalR,
     issuer,
     serviceNow,
+    salesforce,
+    github,
     emulators,
     settings: {
       ...defaults,

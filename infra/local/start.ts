@@ -23,6 +23,8 @@ const options = readOptions({
       default: 4_000,
       help: 'events of the log that happen in a second; 0: all before the start',
     },
+    salesforce: { type: 'switch', help: 'a Salesforce organisation besides' },
+    github: { type: 'switch', help: 'issues of GitHub besides' },
     data: { type: 'text', help: 'folder that keeps documents and secrets for the next start' },
     settings: {
       type: 'text',
@@ -54,6 +56,8 @@ async function run(): Promise<void> {
   await using stack = await startStack({
     storage: true,
     ...(withDemo ? { serviceNow: await records() } : {}),
+    ...(options.salesforce ? { salesforce: { count: options.count } } : {}),
+    ...(options.github ? { github: { count: options.count } } : {}),
     ...(options.data === undefined ? {} : { dataFolder: path.resolve(options.data) }),
   })
   for (const { name, settings } of stack.emulators) {

@@ -1,10 +1,21 @@
+/** A table, an object or a repository of the vendor, and what an administrator there has made for us. */
+export interface StreamSettings {
+  readonly object?: string
+  readonly markerField?: string
+  readonly deletions?: 'log' | 'ids'
+}
+
 /** A system that a tenant has connected. Calls go to its own host and nowhere else. */
 export interface Connection {
   readonly id: string
   readonly tenantId: string
   readonly integrationId: string
   readonly label: string
-  readonly config: { readonly instanceUrl: string }
+  readonly config: {
+    readonly instanceUrl: string
+    /** By entity type: what the vendor calls it, and how it is to be read, where the connector cannot know. */
+    readonly streams?: Readonly<Record<string, StreamSettings>>
+  }
   readonly credentialId: string
   /** Its own limits, where they are not those of its integration: calls per minute, and per day. */
   readonly limits?: { readonly connection?: number; readonly day?: number }

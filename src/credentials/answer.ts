@@ -21,7 +21,10 @@ export function authorized(secret: Secret): CredentialAnswer {
   const pair = pairOf(secret)
   if (!pair) return reauth('it has no token')
   const headers = { authorization: `Bearer ${pair.accessToken}` }
-  return { kind: 'authorized', headers, expiresAt: pair.expiresAt }
+  const { expiresAt, instanceUrl } = pair
+  return instanceUrl === undefined
+    ? { kind: 'authorized', headers, expiresAt }
+    : { kind: 'authorized', headers, expiresAt, instanceUrl }
 }
 
 export const WAITS_FOR_PERSON = 'it waits for a person to connect again'

@@ -179,7 +179,7 @@ async function takeAuthorization(ports: ConnectPorts, state: string): Promise<Au
 }
 
 function grantOf(
-  { accessToken, lifetimeSeconds, refreshToken }: Token,
+  { accessToken, lifetimeSeconds, refreshToken, instanceUrl }: Token,
   askedAt: Date,
 ): OAuthSecret {
   if (refreshToken === undefined) {
@@ -191,5 +191,6 @@ function grantOf(
     accessToken,
     obtainedAt: askedAt.toISOString(),
     expiresAt: addMs(askedAt, lifetimeSeconds * SECOND_MS).toISOString(),
+    ...(instanceUrl === undefined ? {} : { instanceUrl }),
   }
 }

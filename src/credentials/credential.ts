@@ -115,16 +115,18 @@ export interface Pair {
   readonly accessToken: string
   readonly expiresAt: Date
   readonly obtainedAt: Date
+  readonly instanceUrl?: string
 }
 
 export function pairOf(secret: Secret): Pair | undefined {
   if (secret.kind === 'basic' || secret.kind === 'api_key') return undefined
-  const { accessToken, expiresAt, obtainedAt } = secret
+  const { accessToken, expiresAt, obtainedAt, instanceUrl } = secret
   if (accessToken === undefined || expiresAt === undefined) return undefined
   return {
     accessToken,
     expiresAt: new Date(expiresAt),
     obtainedAt: new Date(obtainedAt ?? expiresAt),
+    ...(instanceUrl === undefined ? {} : { instanceUrl }),
   }
 }
 

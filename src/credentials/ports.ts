@@ -64,6 +64,8 @@ export type CredentialAnswer =
       readonly headers: Readonly<Record<string, string>>
       /** Of a token. */
       readonly expiresAt?: Date
+      /** The instance that the provider named with the token. */
+      readonly instanceUrl?: string
     }
   | { readonly kind: 'retry'; readonly reason: string; readonly afterMs: number }
   | CredentialRefusal

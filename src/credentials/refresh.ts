@@ -106,7 +106,7 @@ function intentOf({ stored }: Held): Intent {
 
 function renewed(
   { secret, version }: VersionedSecret<OAuthSecret>,
-  { accessToken, lifetimeSeconds, refreshToken }: Token,
+  { accessToken, lifetimeSeconds, refreshToken, instanceUrl }: Token,
   askedAt: Date,
 ): OAuthSecret {
   const pair = {
@@ -114,6 +114,7 @@ function renewed(
     obtainedAt: askedAt.toISOString(),
     expiresAt: addMs(askedAt, lifetimeSeconds * SECOND_MS).toISOString(),
     from: version,
+    ...(instanceUrl === undefined ? {} : { instanceUrl }),
   }
   if (secret.kind !== 'refresh_token') return { ...secret, ...pair }
   const rotates = refreshToken !== undefined && refreshToken !== secret.refreshToken

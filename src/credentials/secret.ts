@@ -5,6 +5,8 @@ import { z } from 'zod'
 const pairFields = {
   accessToken: z.string().min(1).optional(),
   expiresAt: z.iso.datetime().optional(),
+  /** The instance that the provider named with it. */
+  instanceUrl: z.string().min(1).optional(),
   /** Our clock just before the provider was asked. */
   obtainedAt: z.iso.datetime().optional(),
   /** The version whose grant was used to get this one. */

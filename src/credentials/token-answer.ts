@@ -6,6 +6,8 @@ export interface Token {
   readonly lifetimeSeconds: number
   /** Present when the provider sent one, the old one or another. */
   readonly refreshToken?: string
+  /** Where the token is good (Salesforce): whoever calls there decides whether that may be. */
+  readonly instanceUrl?: string
 }
 
 /** What a token endpoint's answer means for the grant and for the next try. */
@@ -95,11 +97,13 @@ function tokenOf(body: Body, provider: Provider): Token | undefined {
   const from = textOf(body['access_token']) === undefined && isObject(nested) ? nested : body
   const accessToken = textOf(from['access_token'])
   if (accessToken === undefined) return undefined
+  const instanceUrl = textOf(from['instance_url'])
   const refreshToken = textOf(from['refresh_token'])
   return {
     accessToken,
     lifetimeSeconds: lifetimeOf(from['expires_in'], provider.lifetimeSeconds),
     ...(refreshToken === undefined ? {} : { refreshToken }),
+    ...(instanceUrl === undefined ? {} : { instanceUrl }),
   }
 }
 

@@ -6,7 +6,13 @@ import { retryAfterMs } from '../../src/core/retry-after.ts'
 import { startServiceNow } from '../../infra/local/vendors/servicenow.ts'
 
 const now = new Date('2026-03-01T10:00:00Z')
-const stream = tableStream('incident', [{ local: 'number', external: 'number', type: 'text' }])
+const stream = tableStream('incident', {
+  name: 'incident',
+  fields: [{ local: 'number', external: 'number', type: 'text' }],
+  markerField: undefined,
+  hasDeleteLog: true,
+})
+const columns = { stamp: 'sys_updated_on', id: 'sys_id' } as const
 const first: VendorPageRequest = { after: null, skip: 0, limit: 10 }
 const signal = new AbortController().signal
 
@@ -43,12 +49,12 @@ const row = (id: string, stamp: string) => ({
 })
 
 test('a page is asked for behind a place: by stamp, then by id', () => {
-  expect(queryFor(null)).toBe('ORDERBYsys_updated_on^ORDERBYsys_id')
+  expect(queryFor(columns, null)).toBe('ORDERBYsys_updated_on^ORDERBYsys_id')
   const time = '2026-03-01T09:59:59.000Z'
-  expect(queryFor({ time, id: '' })).toBe(
+  expect(queryFor(columns, { time, id: '' })).toBe(
     'sys_updated_on>=2026-03-01 09:59:59^ORDERBYsys_updated_on^ORDERBYsys_id',
   )
-  expect(queryFor({ time, id: 'abc' })).toBe(
+  expect(queryFor(columns, { time, id: 'abc' })).toBe(
     'sys_updated_on>2026-03-01 09:59:59^NQsys_updated_on=2026-03-01 09:59:59^sys_id>abc^ORDERBYsys_updated_on^ORDERBYsys_id',
   )
 })
@@ -121,6 +127,14 @@ test('a short page is not the end while a next link or the total says so', async
   expect(await stream.fetchPage(client, first, signal)).toMatchObject({ more: true })
   expect(await stream.fetchPage(client, first, signal)).toMatchObject({ more: true })
   expect(await stream.fetchPage(client, first, signal)).toMatchObject({ more: false })
+})
+
+test('a full page is not the end, whatever the total and the links say', async () => {
+  const rows = Array.from({ length: 10 }, (_, at) => row(`${at}`, '2026-03-01 09:00:00'))
+  const { client } = clientOf([
+    json({ result: rows }, 200, { 'x-total-count': '3', link: '<x>;rel="first"' }),
+  ])
+  expect(await stream.fetchPage(client, first, signal)).toMatchObject({ more: true })
 })
 
 test('a 401 is answered by one new authorization and one more try, not by a third', async () => {

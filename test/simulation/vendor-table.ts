@@ -82,7 +82,8 @@ export function vendorTable(
           }
         })
       const headers = new Headers({ 'x-total-count': String(found.length) })
-      return { kind: 'answer', status: 200, headers, body: { result } }
+      const body = { result }
+      return { kind: 'answer', status: 200, headers, body, text: JSON.stringify(body) }
     },
   }
 }

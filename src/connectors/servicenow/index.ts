@@ -1,30 +1,33 @@
-import type { Connector } from '../connector.ts'
+import type { Connector, Stream, StreamConfig } from '../connector.ts'
+import { presets, tables } from './presets.ts'
 import { tableStream } from './table.ts'
 
-/** ServiceNow: the Table API in the order of changes. */
+const NAME = /^[a-z][a-z0-9_]{0,79}$/
+
+/** Any table, if its name is one and its fields are configured or known. */
+function configure(config: StreamConfig): Stream | undefined {
+  const { entityType, object, fields, markerField, deletions = 'log' } = config
+  const name = object ?? tables[entityType] ?? entityType
+  const preset = presets[name]
+  const known = fields ?? preset?.fields
+  if (!NAME.test(name) || known === undefined) return undefined
+  return tableStream(entityType, {
+    name,
+    fields: known,
+    markerField: markerField ?? preset?.markerField,
+    hasDeleteLog: deletions === 'log',
+  })
+}
+
+/** ServiceNow: the Table API in the order of changes, the Batch API for writes. */
 export const servicenow: Connector = {
   integrationId: 'servicenow',
-  streams: {
-    incident: tableStream('incident', [
-      { local: 'number', external: 'number', type: 'text', required: true },
-      { local: 'shortDescription', external: 'short_description', type: 'text' },
-      { local: 'state', external: 'state', type: 'integer' },
-      { local: 'active', external: 'active', type: 'boolean' },
-      { local: 'priority', external: 'priority', type: 'integer' },
-      { local: 'impact', external: 'impact', type: 'integer' },
-      { local: 'urgency', external: 'urgency', type: 'integer' },
-      { local: 'category', external: 'category', type: 'text' },
-      { local: 'subcategory', external: 'subcategory', type: 'text' },
-      { local: 'contactType', external: 'contact_type', type: 'text' },
-      { local: 'callerId', external: 'caller_id', type: 'text' },
-      { local: 'assignmentGroup', external: 'assignment_group', type: 'text' },
-      { local: 'assignedTo', external: 'assigned_to', type: 'text' },
-      { local: 'reassignmentCount', external: 'reassignment_count', type: 'integer' },
-      { local: 'reopenCount', external: 'reopen_count', type: 'integer' },
-      { local: 'closeCode', external: 'close_code', type: 'text' },
-      { local: 'openedAt', external: 'opened_at', type: 'instant' },
-      { local: 'resolvedAt', external: 'resolved_at', type: 'instant' },
-      { local: 'closedAt', external: 'closed_at', type: 'instant' },
-    ]),
-  },
+  webhookSchemes: ['servicenow', 'servicenow-business-rule'],
+  configure,
+  streams: Object.fromEntries(
+    [...Object.keys(presets), ...Object.keys(tables)].flatMap((entityType) => {
+      const stream = configure({ entityType })
+      return stream ? [[entityType, stream]] : []
+    }),
+  ),
 }

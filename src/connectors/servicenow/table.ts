@@ -1,143 +1,161 @@
-import type { Json, JsonObject } from '../../core/canonical-json.ts'
-import type { VendorClient } from '../client.ts'
 import type {
-  FieldRule,
+  DeletedPage,
+  IdPage,
   Stream,
   VendorPage,
   VendorPageRequest,
   VendorRow,
-  VendorRowOutcome,
 } from '../connector.ts'
-import { problemOf, type OutcomeRule } from '../outcome.ts'
+import type { VendorClient } from '../client.ts'
+import { textAt } from '../json.ts'
+import { tablePush } from './push.ts'
+import { askTable, ignoredFilter, parametersFor, rowOf, type List, type Table } from './row.ts'
 import { isoOf, stampOf } from './stamp.ts'
-
-/** ServiceNow queues the calls of one session and answers 202 to those that it drops: not a success. */
-const rules: readonly OutcomeRule[] = [
-  { from: 202, outcome: 'retry', reason: 'it dropped the call' },
-]
 
 /** A transaction on an instance may run for minutes; a row of it appears with the stamp of its beginning. */
 const OVERLAP_MS = 5 * 60_000
 
-const ORDER = 'ORDERBYsys_updated_on^ORDERBYsys_id'
-const CURSOR_FIELDS = ['sys_id', 'sys_updated_on', 'sys_mod_count']
-
 /** A table of the Table API as a stream ordered by (sys_updated_on, sys_id). */
-export function tableStream(table: string, fields: FieldRule[]): Stream {
-  const wanted = [...new Set([...CURSOR_FIELDS, ...fields.map(({ external }) => external)])].join(
-    ',',
-  )
+export function tableStream(entityType: string, table: Table): Stream {
   return {
-    entityType: table,
-    mapping: { entityType: table, fields },
+    entityType,
+    mapping: { entityType, fields: [...table.fields] },
     overlapMs: OVERLAP_MS,
     fetchPage: async (client, request, signal) => {
       const query = {
-        sysparm_query: queryFor(request.after),
-        sysparm_fields: wanted,
+        ...parametersFor(table),
+        sysparm_query: queryFor({ stamp: 'sys_updated_on', id: 'sys_id' }, request.after),
         sysparm_limit: String(request.limit),
         sysparm_offset: String(request.skip),
-        sysparm_display_value: 'false',
-        sysparm_exclude_reference_link: 'true',
       }
-      const path = `/api/now/table/${encodeURIComponent(table)}`
-      const answer = await client.call({ method: 'GET', path, query }, signal)
-      return pageOf(answer, request, client.now())
+      const list = await askTable(client, { table: table.name, query }, signal)
+      return list.kind === 'list' ? pageOf(list, request, table.markerField) : list
     },
-    fetchOne: async (client, externalId, signal) => {
-      const query = {
-        sysparm_fields: wanted,
-        sysparm_display_value: 'false',
-        sysparm_exclude_reference_link: 'true',
-      }
-      const path = `/api/now/table/${encodeURIComponent(table)}/${encodeURIComponent(externalId)}`
-      return rowOf(await client.call({ method: 'GET', path, query }, signal), client.now())
-    },
+    ...(table.hasDeleteLog
+      ? {
+          fetchDeleted: (client, request, signal) =>
+            fetchDeleted(client, { ...request, table: table.name }, signal),
+        }
+      : {}),
+    fetchIds: (client, request, signal) =>
+      fetchIds(client, { ...request, table: table.name }, signal),
+    push: tablePush(table),
   }
 }
 
 /**
- * Rows behind a place. Stamps are whole seconds, so many rows share one: the id decides among them (keyset paging; a bare
- * `>` would lose rows, offsets would skip some while rows move).
+ * Rows behind a place, in order. Stamps are whole seconds, so many rows share one: the id decides among them (keyset
+ * paging; a bare `>` would lose rows, offsets would skip some while rows move). `within` holds for every row.
  */
-export function queryFor(after: VendorPageRequest['after']): string {
-  if (after === null) return ORDER
-  const stamp = stampOf(after.time)
-  if (after.id === '') return `sys_updated_on>=${stamp}^${ORDER}`
-  return `sys_updated_on>${stamp}^NQsys_updated_on=${stamp}^sys_id>${after.id}^${ORDER}`
+export function queryFor(
+  {
+    stamp,
+    id,
+    within = '',
+  }: { readonly stamp: string; readonly id: string; readonly within?: string },
+  after: VendorPageRequest['after'],
+): string {
+  const order = `ORDERBY${stamp}^ORDERBY${id}`
+  if (after === null) return `${within}${order}`
+  const time = stampOf(after.time)
+  if (after.id === '') return `${within}${stamp}>=${time}^${order}`
+  return `${within}${stamp}>${time}^NQ${within}${stamp}=${time}^${id}>${after.id}^${order}`
 }
 
-/** ServiceNow answers 404 with this error for a record that is gone or hidden, and another for a table that is none. */
-function rowOf(answer: Awaited<ReturnType<VendorClient['call']>>, now: Date): VendorRowOutcome {
-  if (answer.kind === 'answer' && answer.status === 404 && isObject(answer.body)) {
-    const { error } = answer.body
-    if (isObject(error) && error['message'] === 'No Record found') return { kind: 'gone' }
-  }
-  const problem = problemOf(answer, rules, now)
-  if (problem) return problem
-  const { body } = answer as Extract<typeof answer, { kind: 'answer' }> // all else is a problem
-  const row = toRow((isObject(body) ? body['result'] : undefined) ?? null)
-  if (row) return { kind: 'row', row }
-  const reason = 'the record has no usable sys_id and sys_updated_on'
-  return { kind: 'refused', code: 'vendor_unexpected_answer', reason }
-}
+type Listed = Extract<List, { kind: 'list' }>
 
 function pageOf(
-  answer: Awaited<ReturnType<VendorClient['call']>>,
+  list: Listed,
   request: VendorPageRequest,
-  now: Date,
+  markerField: string | undefined,
 ): VendorPage {
-  const problem = problemOf(answer, rules, now)
-  if (problem) return problem
-  // problemOf has a problem for everything else than an answer.
-  const { headers, body } = answer as Extract<typeof answer, { kind: 'answer' }>
-  const result = isObject(body) ? body['result'] : undefined
-  if (!Array.isArray(result)) return { kind: 'retry', reason: 'it answered without a result list' }
-  const rows = result.map(toRow)
+  const rows = list.items.map((item) => rowOf(item, markerField))
   const unreadable = rows.findIndex((row) => row === undefined)
   if (unreadable !== -1) {
     const reason = `row ${unreadable} of the page has no usable sys_id and sys_updated_on`
     return { kind: 'refused', code: 'vendor_unexpected_answer', reason }
   }
   const read = rows.filter((row) => row !== undefined)
-  // An instance ignores a query term that it does not understand, and then returns the whole table.
-  if (read.some((row) => !isBehind(row, request.after))) {
-    return {
-      kind: 'refused',
-      code: 'vendor_ignored_filter',
-      reason: 'it ignored the query and sent other rows',
-    }
-  }
-  return { kind: 'page', rows: read, more: hasMore(headers, request) }
+  if (read.some((row) => !isBehind(row.cursor, request.after))) return ignoredFilter
+  return { kind: 'page', rows: read, more: hasMore(list.headers, request, read.length) }
 }
 
 /**
- * Whether rows follow. The limit is applied before access rules hide rows, so a short or empty page is not the end: only
- * a missing `next` link, or an offset behind the total, is.
+ * Whether rows follow. The limit is applied before access rules hide rows, so a short or empty page is not the end. Where
+ * the instance links its pages a missing `next` is; where it does not, an offset behind the total. A full page never is:
+ * totals may lie.
  */
-function hasMore(headers: Headers, { skip, limit }: VendorPageRequest): boolean {
-  const total = Number(headers.get('x-total-count') ?? Number.NaN)
-  return /\brel="next"/.test(headers.get('link') ?? '') || total > skip + limit
+function hasMore(
+  headers: Headers,
+  { skip, limit }: Pick<VendorPageRequest, 'skip' | 'limit'>,
+  rows: number,
+): boolean {
+  if (rows >= limit) return true
+  const link = headers.get('link')
+  if (link !== null) return /\brel="?next"?/.test(link)
+  return Number(headers.get('x-total-count') ?? Number.NaN) > skip + limit
 }
 
-function toRow(value: Json): VendorRow | undefined {
-  if (!isObject(value)) return undefined
-  const { sys_id: id, sys_updated_on: stamp, sys_mod_count: count } = value
-  const time = isoOf(stamp)
-  if (typeof id !== 'string' || id === '' || time === undefined) return undefined
-  return {
-    externalId: id,
-    cursor: { time, id },
-    version: { time, count: Number(count ?? 0) || 0 },
-    values: value,
-  }
-}
-
-function isBehind({ cursor }: VendorRow, after: VendorPageRequest['after']): boolean {
+function isBehind(cursor: VendorRow['cursor'], after: VendorPageRequest['after']): boolean {
   if (after === null) return true
   return cursor.time === after.time ? cursor.id > after.id : cursor.time > after.time
 }
 
-function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+interface Deletions {
+  readonly table: string
+  readonly since: VendorPageRequest['after']
+  readonly limit: number
+}
+
+/** `sys_audit_delete` holds a row for each deleted record of an audited table; reading it needs rights of its own. */
+async function fetchDeleted(
+  client: VendorClient,
+  { table, since, limit }: Deletions,
+  signal: AbortSignal,
+): Promise<DeletedPage> {
+  const within = `tablename=${table}^`
+  const query = {
+    sysparm_query: queryFor({ stamp: 'sys_created_on', id: 'documentkey', within }, since),
+    sysparm_fields: 'sys_created_on,tablename,documentkey',
+    sysparm_limit: String(limit),
+    sysparm_display_value: 'false',
+  }
+  const list = await askTable(client, { table: 'sys_audit_delete', query }, signal)
+  if (list.kind !== 'list') return list
+  const rows = list.items.flatMap((item) => {
+    const externalId = textAt(item, 'documentkey')
+    const time = isoOf(textAt(item, 'sys_created_on'))
+    if (textAt(item, 'tablename') !== table || !externalId || time === undefined) return []
+    return isBehind({ time, id: externalId }, since) ? [{ externalId, time }] : []
+  })
+  if (rows.length < list.items.length) return ignoredFilter
+  return { kind: 'page', rows, more: hasMore(list.headers, { skip: 0, limit }, rows.length) }
+}
+
+interface Ids {
+  readonly table: string
+  readonly after: string | null
+  readonly limit: number
+}
+
+/** Pages whose rows are all hidden from us are passed over. */
+async function fetchIds(
+  client: VendorClient,
+  { table, after, limit }: Ids,
+  signal: AbortSignal,
+): Promise<IdPage> {
+  for (let skip = 0; ; skip += limit) {
+    const query = {
+      sysparm_query: `${after === null ? '' : `sys_id>${after}^`}ORDERBYsys_id`,
+      sysparm_fields: 'sys_id',
+      sysparm_limit: String(limit),
+      sysparm_offset: String(skip),
+    }
+    const list = await askTable(client, { table, query }, signal)
+    if (list.kind !== 'list') return list
+    const ids = list.items.flatMap((item) => textAt(item, 'sys_id') ?? [])
+    if (after !== null && ids.some((id) => id <= after)) return ignoredFilter
+    const more = hasMore(list.headers, { skip, limit }, ids.length)
+    if (ids.length > 0 || !more) return { kind: 'page', ids, more }
+  }
 }

@@ -3,11 +3,18 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { expect, test } from 'vitest'
 
-const MAIN = new URL('../../../infra/local/vendors/servicenow/main.ts', import.meta.url).pathname
+const mainOf = (vendor: string) =>
+  new URL(`../../../infra/local/vendors/${vendor}/main.ts`, import.meta.url).pathname
 
 /** Runs the command until it says `ready`, or until it ends. */
-async function run(...options: string[]) {
-  const child = spawn(process.execPath, [MAIN, ...options], { stdio: ['ignore', 'pipe', 'pipe'] })
+function run(...options: string[]) {
+  return runVendor('servicenow', options)
+}
+
+async function runVendor(vendor: string, options: readonly string[]) {
+  const child = spawn(process.execPath, [mainOf(vendor), ...options], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const exited = once(child, 'exit')
   let errors = ''
   child.stderr.on('data', (chunk: Buffer) => {
@@ -58,4 +65,25 @@ test.for([
   await using command = await run(...options)
   expect(await command.exited).toEqual([code, null])
   expect(command.errors() === '').toBe(code === 0)
+})
+
+test.for([
+  ['salesforce', '/services/data', 200],
+  ['github', '/repos/octo/hello', 401],
+] as const)('the command of %s runs until it is stopped', async ([vendor, path, status]) => {
+  await using command = await runVendor(vendor, ['--count', '3'])
+  const url = command.setting(`${vendor.toUpperCase()}_URL`)
+  expect((await fetch(`${url}${path}`)).status).toBe(status)
+  const control = command.lines.find((line) => line.startsWith('control '))?.slice(8) ?? ''
+  const refused = await fetch(`${control}/commands/throttle`, {
+    method: 'POST',
+    body: '{"kind":"x"}',
+  })
+  expect(refused.status).toBe(400)
+  const issued = await fetch(`${control}/commands/issue-refresh-token`, {
+    method: 'POST',
+    body: '{}',
+  })
+  expect(await issued.json()).toMatchObject({ answer: expect.stringMatching(/^(5Aep|ghr_)/) })
+  expect(await command.stop()).toEqual([0, null])
 })

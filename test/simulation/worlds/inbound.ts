@@ -109,10 +109,15 @@ function tenantOf(tenantId: string): (typeof tenants)[number] {
   return tenantId === 'tenant-b' ? 'tenant-b' : 'tenant-a'
 }
 
-const stream = tableStream(ENTITY, [
-  { local: 'title', external: 'title', type: 'text', required: true },
-  { local: 'revision', external: 'revision', type: 'integer' },
-])
+const stream = tableStream(ENTITY, {
+  name: ENTITY,
+  fields: [
+    { local: 'title', external: 'title', type: 'text', required: true },
+    { local: 'revision', external: 'revision', type: 'integer' },
+  ],
+  markerField: undefined,
+  hasDeleteLog: false,
+})
 
 /** How far a vendor's replica may lag. */
 const VENDOR_LAG_MS = 120_000
@@ -143,10 +148,16 @@ function sourceOf(sim: Simulation, actor: Actor, table: VendorTable | undefined)
 function trouble(size: number): VendorAnswer {
   const seconds = String(Math.round(10 + size * 900))
   const answers: readonly VendorAnswer[] = [
-    { kind: 'answer', status: 429, headers: new Headers({ 'retry-after': seconds }), body: {} },
-    { kind: 'answer', status: 503, headers: new Headers(), body: {} },
-    { kind: 'answer', status: 202, headers: new Headers(), body: {} },
-    { kind: 'answer', status: 200, headers: new Headers(), body: undefined },
+    {
+      kind: 'answer',
+      status: 429,
+      headers: new Headers({ 'retry-after': seconds }),
+      body: {},
+      text: '{}',
+    },
+    { kind: 'answer', status: 503, headers: new Headers(), body: {}, text: '{}' },
+    { kind: 'answer', status: 202, headers: new Headers(), body: {}, text: '{}' },
+    { kind: 'answer', status: 200, headers: new Headers(), body: undefined, text: '' },
     { kind: 'retry', reason: 'it could not be reached' },
   ]
   return answers[Math.floor((size * 100) % answers.length)] ?? { kind: 'retry', reason: '' }
