@@ -38,8 +38,6 @@ export type VendorPage =
   | { readonly kind: 'page'; readonly rows: readonly VendorRow[]; readonly more: boolean }
   | VendorProblem
 
-export type VendorRowOutcome =
-  | { readonly kind: 'row'; readonly row: VendorRow }
   /** There is no such record, or none that we may see. */
   | { readonly kind: 'gone' }
   | VendorProblem
