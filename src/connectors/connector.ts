@@ -38,10 +38,6 @@ export type VendorPage =
   | { readonly kind: 'page'; readonly rows: readonly VendorRow[]; readonly more: boolean }
   | VendorProblem
 
-  /** There is no such record, or none that we may see. */
-  | { readonly kind: 'gone' }
-  | VendorProblem
-
 /** Why a vendor did not do what was asked. */
 export type VendorProblem =
   /** `limited` where nothing went wrong, there is only no quota for it now: no try was lost. */
