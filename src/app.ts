@@ -1,4 +1,6 @@
 import type { TokenCredential } from '@azure/identity'
+import { probesOf } from './app/probes.ts'
+import { composeWebhooks, type WebhookManagementPorts, type Webhooks } from './app/webhooks.ts'
 import type { Caller } from './core/caller.ts'
 import type { Connection } from './core/connection.ts'
 import type { Log } from './core/log.ts'
@@ -9,9 +11,8 @@ import { newId, newSecret } from './core/ids.ts'
 import { pause } from './adapters/pause.ts'
 import { openRealtimes } from './adapters/realtimes.ts'
 import { tellAdmins } from './notifications/tell-admins.ts'
-import { healthCheck, type Health, type Probe } from './management/health.ts'
+import { healthCheck, type Health } from './management/health.ts'
 import { negotiate, type Negotiated, type NegotiateRequest } from './notifications/negotiate.ts'
-import type { Realtime } from './notifications/ports.ts'
 import { receiveEvent, type Delivery, type Incoming } from './notifications/receive.ts'
 import { sharing } from './rate-limit/bucket.ts'
 import { learning } from './rate-limit/learned.ts'
@@ -20,8 +21,8 @@ import type { IncomingCall } from './rate-limit/limits.ts'
 import type { Settings } from './settings.ts'
 import { mappingFor, sourceOf } from './sources.ts'
 import type { Refusal, Source, SyncPorts } from './sync/ports.ts'
-import { managementApp, type ManagementApp } from './management-app.ts'
-import { syncApp, type SyncApp } from './sync-app.ts'
+import { managementApp, type ManagementApp } from './app/management.ts'
+import { syncApp, type SyncApp } from './app/sync.ts'
 import type { Task } from './sync/task.ts'
 
 /** What the functions call. */
@@ -30,6 +31,9 @@ export interface App extends AsyncDisposable, SyncApp, ManagementApp {
   readonly version: string
   readonly clock: Clock
   readonly receiveEvent: (incoming: Incoming) => Promise<Delivery>
+  readonly receiveWebhook: Webhooks['receive']
+  readonly relayWebhooks: Webhooks['relay']
+  readonly webhookManagement: () => Promise<WebhookManagementPorts>
   readonly negotiate: (request: NegotiateRequest) => Promise<Negotiated>
   /** Asked before anything expensive is done for a caller. */
   readonly admit: (call: IncomingCall) => Promise<Decision>
@@ -152,6 +156,17 @@ export function createApp(options: AppOptions): App {
     })
   }
   const mappingOf = async (task: Task) => mappingFor(task, await connectionOf(task))
+  const webhooks = composeWebhooks({
+    settings,
+    log,
+    clock,
+    fetch,
+    database,
+    bus,
+    vault,
+    identity,
+    once,
+  })
   const syncPorts = once(async (): Promise<SyncPorts> => {
     const cosmos = await database()
     const queues = await bus()
@@ -174,21 +189,12 @@ export function createApp(options: AppOptions): App {
   })
   const health = once(async () =>
     healthCheck(
-      [
-        {
-          service: 'cosmos',
-          essential: true,
-          ping: async () => (await syncPorts()).tasks.ping(),
-        },
-        {
-          service: 'serviceBus',
-          essential: true,
-          ping: async () => (await syncPorts()).inbound.ping(),
-        },
-        { service: 'keyVault', essential: true, ping: async () => (await vault()).ping() },
-        ...(await realtimes()).map(realtimeProbe),
-        ...probeOf('redis', await redis()),
-      ],
+      probesOf({
+        ports: syncPorts,
+        vault,
+        realtimes: await realtimes(),
+        redis: await redis(),
+      }),
       options.version,
       clock,
     ),
@@ -214,6 +220,9 @@ export function createApp(options: AppOptions): App {
         },
         incoming,
       ),
+    receiveWebhook: webhooks.receive,
+    relayWebhooks: webhooks.relay,
+    webhookManagement: webhooks.management,
     negotiate: async (request) => negotiate(await realtimes(), request),
     admit: async (call) => (await limits()).admit(call),
     verifyBearer: async (token) => (await verifyBearer())(token),
@@ -221,6 +230,7 @@ export function createApp(options: AppOptions): App {
     health: async () => (await health())(),
     [Symbol.asyncDispose]: async () => {
       stopping.abort()
+      await webhooks.flush()
       await resources.disposeAsync()
     },
   }
@@ -240,12 +250,3 @@ function once<T>(work: () => Promise<T>): () => Promise<T> {
 
 /** Limits count time that has passed: a clock that is set back must stop nobody for as long. */
 const steadyClock: Clock = () => new Date(performance.timeOrigin + performance.now())
-
-function probeOf(service: string, one: Pick<Probe, 'ping'> | undefined): Probe[] {
-  return one ? [{ service, essential: false, ping: (signal) => one.ping(signal) }] : []
-}
-
-function realtimeProbe(realtime: Realtime): Probe {
-  const service = realtime.service === 'signalr' ? 'signalR' : 'webPubSub'
-  return { service, essential: false, ping: (signal) => realtime.ping(signal) }
-}

@@ -51,6 +51,9 @@ const environmentShape = z.object({
   AUTH_ISSUERS: list.pipe(z.array(url).min(1)),
   AUTH_AUDIENCE: text.default('syncline'),
   AZURE_CLIENT_ID: text.optional(),
+  WEBSITE_HOSTNAME: text.optional(),
+  AzureWebJobsStorage: text.optional(),
+  AzureWebJobsStorage__blobServiceUri: url.optional(),
 })
 
 /** Of each of these groups at least one must be set. */
@@ -185,6 +188,13 @@ function toSettings(env: z.infer<typeof environmentShape>, oauthClients: OAuthCl
     /** Where browsers reach the functions; undefined on a machine of one's own. */
     publicUrl: env.PUBLIC_URL,
     webhookSecret: env.WEBHOOK_SECRET,
+    /** Where senders of webhooks reach us; some sign it. */
+    webhookOrigin: env.PUBLIC_URL ?? `https://${env.WEBSITE_HOSTNAME ?? 'localhost'}`,
+    blobs: {
+      connectionString: env.AzureWebJobsStorage,
+      url: env.AzureWebJobsStorage__blobServiceUri,
+      container: topology.blobContainers.webhookPayloads.name,
+    },
     auth: { issuers: env.AUTH_ISSUERS, audience: env.AUTH_AUDIENCE },
     managedIdentityClientId: env.AZURE_CLIENT_ID,
   } as const

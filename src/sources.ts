@@ -61,9 +61,12 @@ export async function sourceOf({
         ...(refused?.kind === 'authorized' ? { refused: refused.headers } : {}),
       }),
   })
+  const bound = bindStream(stream, client)
+  const { push } = bound
   return {
     kind: 'source',
-    ...bindStream(stream, client),
+    ...bound,
+    ...(push ? { fetchOne: (id, signal) => push.fetchOne(id, signal) } : {}),
     mapping: task.mapping ?? stream.mapping,
   }
 }

@@ -6,7 +6,7 @@ const root = join(import.meta.dirname, '..')
 const src = join(root, 'src')
 
 const features = ['sync', 'credentials', 'rate-limit', 'webhooks', 'notifications', 'management']
-const pure = /^(zod|croner|jose|double-metaphone|@skyra\/jaro-winkler|node:crypto)$/
+const pure = /^(zod|croner|jose|double-metaphone|@skyra\/jaro-winkler|node:crypto|node:zlib)$/
 
 /** What a room may import: other rooms (as values, or as types only) and packages. */
 interface Rule {
@@ -26,27 +26,18 @@ const rules: Readonly<Record<string, Rule>> = {
   },
   functions: {
     values: ['core', ...features],
-    types: ['app.ts'],
+    types: ['app.ts', 'app'],
     packages: /^(@azure\/functions|zod|node:crypto|node:async_hooks)$/,
   },
   'settings.ts': { values: ['core', 'rate-limit', 'topology.json'], packages: /^zod$/ },
   'sources.ts': { values: ['core', ...features, 'connectors'], packages: /^$/ },
-  'management-app.ts': {
-    values: ['core', 'connectors'],
-    types: ['credentials', 'management', 'sync'],
-    packages: /^$/,
+  app: {
+    values: ['core', ...features, 'connectors', 'adapters'],
+    types: ['settings.ts'],
+    packages: /^(@azure\/identity|node:crypto)$/,
   },
-  'sync-app.ts': { values: ['sync'], types: ['settings.ts'], packages: /^$/ },
   'app.ts': {
-    values: [
-      'core',
-      ...features,
-      'connectors',
-      'adapters',
-      'sources.ts',
-      'sync-app.ts',
-      'management-app.ts',
-    ],
+    values: ['app', 'sources.ts', 'core', ...features, 'connectors', 'adapters'],
     types: ['settings.ts'],
     packages: /^@azure\/identity$/,
   },

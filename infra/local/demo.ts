@@ -1,5 +1,5 @@
 import topology from '../../src/topology.json' with { type: 'json' }
-import { cosmosClient, seedConnection, seedTask } from './seed.ts'
+import { cosmosClient, seedConnection, seedTask, storeDocument, storeText } from './seed.ts'
 import type { Stack } from './stack.ts'
 
 /** Who the demo is about: one tenant with one ServiceNow instance, whose incidents are pulled. */
@@ -10,6 +10,7 @@ export const demo = {
   taskId: 'task-incidents',
   entityType: 'incident',
   integrationId: 'servicenow',
+  registrationId: 'reg-123',
 } as const
 
 const EVERY_TEN_SECONDS = '*/10 * * * * *'
@@ -17,6 +18,12 @@ const EVERY_TEN_SECONDS = '*/10 * * * * *'
 /** Stores the demo's connection, credential and task, as the management API would, and its secret in the vault. */
 export async function seedDemo(stack: Stack): Promise<void> {
   const { tenantId, connectionId, credentialId, taskId, entityType, integrationId } = demo
+  await seedRegistration(stack, {
+    id: demo.registrationId,
+    connectionId: 'conn-salesforce',
+    scheme: 'salesforce',
+    secret: stack.settings['DEMO_SALESFORCE_SECRET'] ?? '',
+  })
   await seedConnection(stack, {
     tenantId,
     integrationId,
@@ -37,6 +44,28 @@ export async function seedDemo(stack: Stack): Promise<void> {
     entityType,
     syncMode: 'pull',
     schedule: EVERY_TEN_SECONDS,
+  })
+}
+
+/** A registration of the demo's tenant, with its secret in the vault. */
+export async function seedRegistration(
+  stack: Stack,
+  { secret, ...some }: { id: string; connectionId: string; scheme: string; secret: string },
+): Promise<void> {
+  await storeText(stack, `webhook-${some.id}-s1`, secret)
+  const createdAt = new Date().toISOString()
+  await storeDocument(stack, 'webhookRegistrations', {
+    ...some,
+    registrationId: some.id,
+    tenantId: demo.tenantId,
+    integrationId: some.scheme,
+    state: 'active',
+    forward: 'inbound',
+    maxBodyBytes: 1024 * 1024,
+    requestsPerMinute: 600_000,
+    expected: {},
+    secrets: [{ id: 's1', purpose: 'signing', createdAt }],
+    createdAt,
   })
 }
 

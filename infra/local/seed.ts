@@ -54,7 +54,7 @@ export async function seedTask(stack: Stack, task: object): Promise<void> {
   })
 }
 
-async function storeDocument(
+export async function storeDocument(
   stack: Stack,
   container: keyof typeof topology.containers,
   document: object,
@@ -64,13 +64,17 @@ async function storeDocument(
   await client.database(topology.database).container(name).items.upsert(document)
 }
 
-async function storeSecret({ settings }: Stack, name: string, value: object): Promise<void> {
+async function storeSecret(stack: Stack, name: string, value: object): Promise<void> {
+  await storeText(stack, name, JSON.stringify(value))
+}
+
+export async function storeText({ settings }: Stack, name: string, value: string): Promise<void> {
   const { KEY_VAULT_URL = '', NODE_EXTRA_CA_CERTS = '' } = settings
   using _trust = trustAuthority(NODE_EXTRA_CA_CERTS)
   const client = new SecretClient(KEY_VAULT_URL, identityOf(settings), {
     disableChallengeResourceVerification: true,
   })
-  await client.setSecret(name, JSON.stringify(value))
+  await client.setSecret(name, value)
 }
 
 const tokenShape = z.object({ access_token: z.string(), expires_on: z.coerce.number() })

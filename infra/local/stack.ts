@@ -9,6 +9,7 @@ import { startKeyVault } from './key-vault/key-vault.ts'
 import { startIssuer } from './oauth/issuer.ts'
 import { startSignalR } from './realtime/signalr.ts'
 import { startWebPubSub } from './realtime/web-pubsub.ts'
+import { startStorage } from './storage/storage.ts'
 import { startServiceBus } from './service-bus/service-bus.ts'
 import { startGitHub, type GitHubOptions } from './vendors/github.ts'
 import { startSalesforce, type SalesforceOptions } from './vendors/salesforce.ts'
@@ -22,6 +23,8 @@ export interface StackOptions {
   readonly github?: GitHubOptions
   /** Keeps documents and secrets in this folder, so that the next stack finds them. */
   readonly dataFolder?: string
+  /** Blobs too: a process more, needed by large webhooks only. */
+  readonly storage?: boolean
   /** Added to and instead of what the emulators say. */
   readonly settings?: Readonly<Record<string, string>>
 }
@@ -67,7 +70,10 @@ export async function startStack(options: StackOptions = {}) {
   const salesforce = options.salesforce && use(await startSalesforce(options.salesforce))
   const github = options.github && use(await startGitHub(options.github))
   const always = [cosmos, serviceBus, identity, keyVault, webPubSub, signalR, issuer, serviceNow]
-  const emulators = [...always, ...[salesforce, github].filter((one) => one !== undefined)]
+  const storage = options.storage === true ? await startStorage() : undefined
+  if (storage) use(storage)
+  const besides = [salesforce, github, storage].filter((one) => one !== undefined)
+  const emulators = [...always, ...besides]
   const control = starting.use(await serveControl(emulators))
   const resources = starting.move()
   return {
@@ -85,6 +91,7 @@ export async function startStack(options: StackOptions = {}) {
       ...defaults,
       ...Object.assign({}, ...emulators.map(({ settings }) => settings)),
       WEBHOOK_SECRET: random(),
+      DEMO_SALESFORCE_SECRET: random(),
       FUNCTIONS_KEY: random(),
       FUNCTIONS_MASTER_KEY: random(),
       // The instance is ours: its own rules say when it has had enough.

@@ -54,6 +54,7 @@ async function run(): Promise<void> {
   const withDemo = !options['no-demo']
   if (options.data !== undefined) mkdirSync(options.data, { recursive: true })
   await using stack = await startStack({
+    storage: true,
     ...(withDemo ? { serviceNow: await records() } : {}),
     ...(options.salesforce ? { salesforce: { count: options.count } } : {}),
     ...(options.github ? { github: { count: options.count } } : {}),
@@ -63,7 +64,9 @@ async function run(): Promise<void> {
     say(`${name.padEnd(12)} ${Object.entries(settings).map(describe).join(' ')}`)
   }
   if (withDemo) await seedDemo(stack)
-  using _settings = writeSettings(stack.settings)
+  // Some senders sign the address that they call.
+  const publicUrl = options.port === 0 ? {} : { PUBLIC_URL: `http://localhost:${options.port}` }
+  using _settings = writeSettings({ ...publicUrl, ...stack.settings })
   await using functions = await startFunctionsProcess({
     settingsFile: options.settings,
     port: options.port,

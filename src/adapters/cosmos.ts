@@ -98,25 +98,33 @@ async function* pages<T>(
   }
 }
 
-function toSql({ anyOf, page }: Query): SqlQuerySpec {
+function toSql({ anyOf, latestBy, limit, page }: Query): SqlQuerySpec {
   const parameters: { name: string; value: string | number | boolean }[] = []
   const term = ({ field, is, value }: Condition) => {
     const name = `@p${parameters.length}`
     parameters.push({ name, value })
-    const path = `c${field
-      .split('.')
-      .map((key) => `[${JSON.stringify(key)}]`)
-      .join('')}`
+    const path = pathOf(field)
     return is === 'contains' ? `ARRAY_CONTAINS(${path}, ${name})` : `${path} ${is} ${name}`
   }
   const groups = anyOf.map((conditions) => `(${conditions.map(term).join(' AND ')})`)
   const where = groups.join(' OR ')
-  if (!page) return { query: `SELECT * FROM c WHERE ${where}`, parameters }
-  parameters.push({ name: '@after', value: page.after }, { name: '@limit', value: page.limit })
-  return {
-    query: `SELECT TOP @limit * FROM c WHERE (${where}) AND c.id > @after ORDER BY c.id`,
-    parameters,
+  if (page) {
+    parameters.push({ name: '@after', value: page.after }, { name: '@limit', value: page.limit })
+    return {
+      query: `SELECT TOP @limit * FROM c WHERE (${where}) AND c.id > @after ORDER BY c.id`,
+      parameters,
+    }
   }
+  const order = latestBy === undefined ? '' : ` ORDER BY ${pathOf(latestBy)} DESC`
+  const cut = limit === undefined ? '' : ` OFFSET 0 LIMIT ${limit}`
+  return { query: `SELECT * FROM c WHERE ${where}${order}${cut}`, parameters }
+}
+
+function pathOf(field: string): string {
+  return `c${field
+    .split('.')
+    .map((key) => `[${JSON.stringify(key)}]`)
+    .join('')}`
 }
 
 /** One transactional batch: one round trip, whatever the number of writes. */

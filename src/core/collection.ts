@@ -1,3 +1,5 @@
+import { AppError } from './errors.ts'
+
 /** Where documents live together: the values of the container's partition key, in order. */
 export type Partition = readonly string[]
 
@@ -29,7 +31,7 @@ export type WriteOutcome =
 export interface Condition {
   readonly field: string
   /** `contains`: the field is a list that has the value. */
-  readonly is: '=' | '<=' | '!=' | 'contains'
+  readonly is: '=' | '<' | '<=' | '!=' | 'contains'
   readonly value: string | number | boolean
 }
 
@@ -38,6 +40,9 @@ export interface Query {
   readonly anyOf: readonly (readonly Condition[])[]
   /** In the order of their ids, so many behind this one. In any order and all of them when absent. */
   readonly page?: { readonly after: string; readonly limit: number }
+  /** The greatest first; documents without the field are left out. In no order where nothing is told. */
+  readonly latestBy?: string
+  readonly limit?: number
 }
 
 /** Atomic writes go up to this many documents and bytes (Cosmos DB, transactional batch limits). */
@@ -58,6 +63,19 @@ export interface Collection<T extends Document> {
   write(partition: Partition, writes: readonly Write<T>[]): Promise<WriteOutcome>
   /** Asks the store whether it is there; throws `store_unavailable` when it is not. */
   ping(): Promise<void>
+}
+
+/** Stores a document unless its id is taken, and says what stood there before. Throws `store_unavailable`. */
+export async function createOrGet<T extends Document>(
+  collection: Collection<T>,
+  partition: Partition,
+  document: T,
+): Promise<T | undefined> {
+  const written = await collection.write(partition, [{ kind: 'create', document }])
+  if (written.committed) return undefined
+  const known = await collection.get(partition, document.id)
+  if (!known) throw new AppError('store_unavailable', 'a document that exists could not be read')
+  return known.document
 }
 
 /** What a document weighs on the wire, in bytes. */

@@ -1,11 +1,13 @@
 /** Every code that a caller, an operator or a query on the logs may see. Listed once, never renamed. */
 export const errorCodes = [
   'bad_request',
+  'blob_unavailable',
   'body_too_large',
   'conflict',
   'connection_not_found',
   'credential_not_found',
   'deletes_held',
+  'delivery_not_found',
   'forbidden',
   'internal',
   'invalid_signature',
@@ -17,6 +19,7 @@ export const errorCodes = [
   'rate_limited',
   'realtime_unavailable',
   'reauth_required',
+  'registration_not_found',
   'session_not_found',
   'settings_invalid',
   'store_unavailable',

@@ -15,10 +15,12 @@ import { invocationLog, observe } from './observe.ts'
 /** What each code is answered with; 500 where nothing stands. */
 const statuses: Partial<Record<ErrorCode, number>> = {
   bad_request: 400,
+  blob_unavailable: 503,
   body_too_large: 413,
   conflict: 409,
   connection_not_found: 404,
   credential_not_found: 404,
+  delivery_not_found: 404,
   forbidden: 403,
   invalid_signature: 401,
   issuer_unavailable: 503,
@@ -27,6 +29,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   rate_limited: 429,
   realtime_unavailable: 503,
   reauth_required: 409,
+  registration_not_found: 404,
   session_not_found: 404,
   store_unavailable: 503,
   unauthenticated: 401,
@@ -79,9 +82,15 @@ function refuse(error: unknown, correlationId: string): HttpResponseInit {
 export async function readBytes(request: HttpRequest, limit: number): Promise<Buffer> {
   const announced = Number(request.headers.get('content-length') ?? 0)
   if (announced > limit) throw tooLarge(limit)
-  const bytes = Buffer.from(await request.arrayBuffer())
-  if (bytes.length > limit) throw tooLarge(limit)
-  return bytes
+  const chunks: Uint8Array[] = []
+  let size = 0
+  // A body without a length is read no further than the limit.
+  for await (const chunk of request.body ?? []) {
+    size += chunk.length
+    if (size > limit) throw tooLarge(limit)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
 }
 
 function tooLarge(limit: number): AppError {

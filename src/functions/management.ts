@@ -1,116 +1,88 @@
-import type { HttpRequest, HttpResponseInit } from '@azure/functions'
+import type { HttpHandler, HttpRequest, HttpResponseInit } from '@azure/functions'
+import type { z } from 'zod'
 import type { App } from '../app.ts'
+import type { Caller } from '../core/caller.ts'
 import { AppError, codeOf, explain } from '../core/errors.ts'
-import { openApi } from './api/open-api.ts'
-import { mayDo, type Answer, type Operation } from './api/operation.ts'
-import { recordOperations } from './api/records.ts'
-import { runningOperations } from './api/running.ts'
-import type { FunctionApp } from './host.ts'
-import { callerOf, httpHandler, readJson, statusOf } from './http.ts'
-import { invocationLog } from './observe.ts'
+import { callerOf, statusOf } from './http.ts'
+import { invocationLog, observe } from './observe.ts'
 
-const operations: readonly Operation[] = [...recordOperations, ...runningOperations]
-const BODY_LIMIT = 1024 * 1024
+/** What a role may do: an admin everything, an operator run and resolve, a viewer read. */
+const allowed = {
+  read: ['viewer', 'operator', 'admin'],
+  run: ['operator', 'admin'],
+  change: ['admin'],
+} as const
 
-/** What operators may ask: `/api/v1/…` by the table of operations, and the document that describes it. */
-export function registerManagement(host: FunctionApp, app: App): void {
-  host.http('management', {
-    methods: ['GET', 'POST', 'PATCH', 'DELETE'],
-    authLevel: 'anonymous',
-    route: 'api/v1/{*path}',
-    handler: httpHandler(async (request, context) => {
+export type Right = keyof typeof allowed
+
+export interface Managed {
+  readonly status?: number
+  readonly data?: unknown
+  readonly etag?: string
+  readonly location?: string
+  readonly pagination?: { readonly limit: number; readonly nextCursor?: string }
+}
+
+/** An operation of the management API: who calls is known, has the right, and sees the own tenant only. */
+export function managed(
+  app: App,
+  right: Right,
+  work: (request: HttpRequest, caller: Caller) => Promise<Managed>,
+): HttpHandler {
+  return (request, context) =>
+    observe(context, async () => {
       try {
-        return await serve(app, request)
+        const caller = await callerOf(request, app.verifyBearer)
+        if (!allowed[right].some((role) => caller.roles.includes(role))) {
+          throw new AppError(
+            'forbidden',
+            `this needs one of the roles ${allowed[right].join(', ')}`,
+          )
+        }
+        return answered(await work(request, caller))
       } catch (error) {
-        return refuse(error, context.invocationId)
+        return refused(error, context.invocationId)
       }
-    }),
-  })
-  host.http('openapi', {
-    methods: ['GET'],
-    authLevel: 'anonymous',
-    route: 'api/openapi.json',
-    handler: httpHandler(async () => ({ status: 200, jsonBody: openApi(operations, app.version) })),
-  })
+    })
 }
 
-async function serve(app: App, request: HttpRequest): Promise<HttpResponseInit> {
-  const caller = await callerOf(request, app.verifyBearer)
-  const path = (request.params['path'] ?? '').replace(/\/+$/, '')
-  const found = operations
-    .map((operation) => ({ operation, params: paramsOf(operation.path, path) }))
-    .filter(({ params }) => params !== undefined)
-  if (found.length === 0) throw new AppError('not_found', `there is nothing at ${path}`)
-  const match = found.find(({ operation }) => operation.method === request.method)
-  if (!match) {
-    const allow = found.map(({ operation }) => operation.method).join(', ')
-    return {
-      status: 405,
-      headers: { allow },
-      jsonBody: failure('bad_request', `expected ${allow}`),
-    }
-  }
-  const { operation, params = {} } = match
-  if (!mayDo(caller, operation.role)) {
-    throw new AppError('forbidden', `this needs the role ${operation.role}`)
-  }
-  const query = Object.fromEntries(request.query.entries())
-  const body = operation.body ? await readJson(request, BODY_LIMIT) : undefined
-  const etag = request.headers.get('if-match') ?? undefined
-  const answer = await operation.run({ app, caller, params, etag }, { query, body })
-  return responseOf(operation, answer)
-}
-
-/** The names in a template with what stands there; undefined when the path is another. */
-function paramsOf(template: string, path: string): Record<string, string> | undefined {
-  const parts = path.split('/')
-  const names = template.split('/')
-  if (parts.length !== names.length) return undefined
-  const params: Record<string, string> = {}
-  for (const [index, name] of names.entries()) {
-    const part = parts[index] ?? ''
-    const variable = /^\{(\w+)\}$/.exec(name)?.[1]
-    if (variable === undefined && name !== part) return undefined
-    if (variable !== undefined) params[variable] = decodeURIComponent(part)
-  }
-  return params
-}
-
-function responseOf({ status }: Operation, answer: Answer): HttpResponseInit {
-  const { data, etag, location, nextCursor, limit } = answer
-  const headers = {
-    ...(etag === undefined ? {} : { etag }),
-    ...(location === undefined ? {} : { location: `/api/v1/${location}` }),
-  }
-  if (status === 204) return { status, headers }
-  const pagination =
-    limit === undefined ? undefined : { limit, ...(nextCursor ? { nextCursor } : {}) }
+function answered({ status = 200, data, etag, location, pagination }: Managed): HttpResponseInit {
   return {
     status,
-    headers,
-    jsonBody: {
-      success: true,
-      ...(data === undefined ? {} : { data }),
-      ...(pagination ? { pagination } : {}),
+    headers: {
+      'cache-control': 'no-store',
+      ...(etag === undefined ? {} : { etag }),
+      ...(location === undefined ? {} : { location }),
     },
+    jsonBody: { success: true, data, ...(pagination ? { pagination } : {}) },
   }
 }
 
-function refuse(error: unknown, correlationId: string): HttpResponseInit {
+function refused(error: unknown, correlationId: string): HttpResponseInit {
   const code = codeOf(error)
   const status = statusOf(code)
-  const line = { code, status, correlationId }
-  if (status >= 500) invocationLog.error(explain(error), line)
-  else invocationLog.info(explain(error), line)
+  invocationLog[status >= 500 ? 'error' : 'info'](explain(error), { code, status, correlationId })
   const message = error instanceof AppError && status !== 500 ? error.message : 'Internal error'
   return {
     status,
-    jsonBody: { ...failure(code, message), correlationId },
+    jsonBody: { success: false, error: { code, message, details: { correlationId } } },
+    ...(status === 503 ? { headers: { 'retry-after': '30' } } : {}),
     ...(status === 401 ? { headers: { 'www-authenticate': 'Bearer' } } : {}),
   }
 }
 
-function failure(code: string, message: string) {
-  const details = code === 'bad_request' && message.includes('; ') ? message.split('; ') : undefined
-  return { success: false, error: { code, message, ...(details ? { details } : {}) } }
+/** The tag of `If-Match` (RFC 9110 §13.1.1); undefined for none and for `*`. */
+export function ifMatch(request: HttpRequest): string | undefined {
+  const value = request.headers.get('if-match')?.trim()
+  return value === undefined || value === '' || value === '*' ? undefined : value
+}
+
+/** The query as an object of the given shape. Throws `bad_request` that names every parameter that does not fit. */
+export function queryOf<T>(request: HttpRequest, shape: z.ZodType<T>): T {
+  const parsed = shape.safeParse(Object.fromEntries(request.query))
+  if (parsed.success) return parsed.data
+  throw new AppError(
+    'bad_request',
+    parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '),
+  )
 }

@@ -29,6 +29,7 @@ export function registerSyncInboundWorker(host: FunctionApp, app: App): void {
 }
 
 function countsOf(outcome: Awaited<ReturnType<App['executeSync']>>) {
+  if (outcome.kind === 'record') return { result: outcome.result }
   if (outcome.kind !== 'finished') return {}
   const { status, recordsProcessed, recordsCreated, recordsUpdated, recordsFailed, error } =
     outcome.result

@@ -1,5 +1,4 @@
-import type { Collection } from '../core/collection.ts'
-import { AppError } from '../core/errors.ts'
+import { createOrGet, type Collection } from '../core/collection.ts'
 import { idOf } from '../core/ids.ts'
 import type { Clock } from '../core/time.ts'
 import type { ServiceNowEvent } from './event.ts'
@@ -60,7 +59,7 @@ export async function receiveEvent(
     status: 'received',
     duration: 0,
   }
-  const known = await store(ports, fresh)
+  const known = await createOrGet(ports.deliveries, [REGISTRATION], fresh)
   if (known && known.status !== 'received') return known
   const addressed = notificationFor(event)
   if (addressed) await notify(ports, groupOf(addressed.userId), addressed.notification)
@@ -71,18 +70,6 @@ export async function receiveEvent(
   }
   await ports.deliveries.write([REGISTRATION], [{ kind: 'upsert', document: done }])
   return done
-}
-
-/** The delivery as it was stored before, if it was. */
-async function store(
-  { deliveries }: NotificationPorts,
-  fresh: Delivery,
-): Promise<Delivery | undefined> {
-  const written = await deliveries.write([REGISTRATION], [{ kind: 'create', document: fresh }])
-  if (written.committed) return undefined
-  const known = await deliveries.get([REGISTRATION], fresh.id)
-  if (!known) throw new AppError('store_unavailable', 'a delivery that exists could not be read')
-  return known.document
 }
 
 /** Through every service that is configured: a phone is connected to one of them. */

@@ -211,13 +211,15 @@ function paceGate(
 /** Calls per minute that we answer. Whoever sends more gets 429. */
 export const incomingLimits = {
   'servicenow-webhook': { source: 6_000, registration: 12_000, tenant: 6_000, user: 600 },
+  // A registration has a pace of its own besides; this one is against floods of addresses and made-up ids.
+  webhooks: { source: 60_000, registration: 300_000, tenant: 300_000, user: 300_000 },
   'oauth-refresh': { source: 600, registration: 12_000, tenant: 5_000, user: 30 },
   'signalr-negotiate': { source: 600, registration: 12_000, tenant: 5_000, user: 60 },
 } as const
 export type Endpoint = keyof typeof incomingLimits
 
-/** People come in bursts: nothing is lost when a quarter of a minute's calls comes at once. */
-const INCOMING_BURST = 0.25
+/** People come in bursts: nothing is lost when half of a minute's calls comes at once. */
+const INCOMING_BURST = 0.5
 
 export interface IncomingCall {
   readonly endpoint: Endpoint

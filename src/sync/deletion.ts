@@ -18,7 +18,7 @@ import {
 } from './draft.ts'
 import { writableFields } from './mapping.ts'
 import { mergeFields } from './merge-fields.ts'
-import { WHOLE, type IncomingRow, type Link, type RecordDocument } from './record.ts'
+import { isOlder, WHOLE, type IncomingRow, type Link, type RecordDocument } from './record.ts'
 import { policyOf, resolutionOf, ruleOf, type Side } from './side.ts'
 
 /**
@@ -93,6 +93,8 @@ export function reborn({ generation }: Link): Link {
 export function mergeIntoDeleted(draft: Draft, side: Side, row: IncomingRow): void {
   const { record } = draft
   const link = linkOf(record, side.connectionId)
+  // A row of the version that was deleted was read before it was.
+  if (link.goneAt !== undefined && link.version && !isOlder(link.version, row.version)) return
   if (link.goneAt !== undefined) return revive(draft, side, row)
   if (!hasNews(link, side, row.fields)) return
   const { deleted } = record

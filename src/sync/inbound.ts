@@ -3,12 +3,12 @@ import { idOf } from '../core/ids.ts'
 import { retryDelayMs } from '../core/retry-delay.ts'
 import { addMs, MINUTE_MS, SECOND_MS } from '../core/time.ts'
 import { checkpoint, takeLease, type HeldStream } from './lease.ts'
-import { refreshOne } from './refresh.ts'
 import type { Refusal, SyncPorts } from './ports.ts'
 import { readPages, type Slice, type SyncLimits } from './slice.ts'
 import { noCounts, type Run } from './record.ts'
 import { resultOf, type SyncResult } from './result.ts'
 import { sideOf, sidesOf } from './sides.ts'
+import { syncRecord, type RecordOutcome } from './targeted.ts'
 import { ended, startedBy, type InboundMessage, type Task } from './task.ts'
 
 export type SliceOutcome =
@@ -17,6 +17,7 @@ export type SliceOutcome =
   | { readonly kind: 'continued'; readonly notBefore: Date | undefined }
   /** The message has no work any more: its run is over, or another worker has taken it. */
   | { readonly kind: 'stale' }
+  | RecordOutcome
 
 const backoff = { baseMs: 2 * SECOND_MS, capMs: 15 * MINUTE_MS }
 
@@ -30,7 +31,9 @@ export async function executeSync(
   work: { readonly message: InboundMessage; readonly signal: AbortSignal },
 ): Promise<SliceOutcome> {
   const { message } = work
-  if (message.externalId !== undefined) return refreshRow(ports, message, work.signal)
+  if (message.record) {
+    return syncRecord(ports, { message, maxAttempts: limits.maxAttempts, signal: work.signal })
+  }
   const task = await startRun(ports, message)
   if (!task) return { kind: 'stale' }
   const source = await ports.openSource(task)
@@ -57,28 +60,6 @@ export async function executeSync(
     signal: work.signal,
   })
   return settle(ports, { message, slice, limits })
-}
-
-/** A run of one row: it takes nobody's turn, so it needs no lease and no claim. */
-async function refreshRow(
-  ports: SyncPorts,
-  message: InboundMessage,
-  signal: AbortSignal,
-): Promise<SliceOutcome> {
-  const startedAt = ports.clock().toISOString()
-  const outcome = await refreshOne(ports, message, signal)
-  if (outcome.kind === 'stale') return outcome
-  if (outcome.kind === 'done') {
-    return {
-      kind: 'finished',
-      result: resultOf(message, { counts: outcome.counts, startedAt }, ports.clock()),
-    }
-  }
-  const { by } = outcome
-  if (by.kind === 'refused') return refuseRun(ports, message, by)
-  const delayMs = by.afterMs ?? retryDelayMs(message.attempt, ports.random(), backoff)
-  const notBefore = addMs(ports.clock(), delayMs)
-  return sendSlice(ports, { ...message, attempt: message.attempt + 1 }, { notBefore })
 }
 
 function noStream({ integrationId, entityType }: Task): Refusal {
@@ -191,14 +172,17 @@ async function refuseRun(
   })
 }
 
-/** Writes the result and frees the task. Both can be repeated. */
+/**
+ * Writes the result and frees the task. Both can be repeated. The first result stays: a run whose worker died in between
+ * may find its stream in the hands of the next one, and then it reads again what it has read before.
+ */
 async function report(
   ports: SyncPorts,
   message: InboundMessage,
   run: Pick<Run, 'counts' | 'startedAt' | 'error'>,
 ): Promise<SliceOutcome> {
   const result = resultOf(message, run, ports.clock())
-  await ports.results.write([result.tenantId], [{ kind: 'upsert', document: result }])
+  await ports.results.write([result.tenantId], [{ kind: 'create', document: result }])
   await endRun(ports, message, run.error ? 'failed' : 'completed')
   return { kind: 'finished', result }
 }

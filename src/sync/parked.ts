@@ -4,7 +4,7 @@ import { idOf } from '../core/ids.ts'
 import { findRecord, store } from './local-changes.ts'
 import type { SyncPorts } from './ports.ts'
 import { unpark } from './push.ts'
-import type { ParkedDocument } from './result.ts'
+import type { ParkedDocument, ParkedRow } from './result.ts'
 import { inboundMessageShape, type InboundMessage, type Task } from './task.ts'
 
 /** Throws `not_found`. */
@@ -34,7 +34,7 @@ export async function redrive(ports: SyncPorts, tenantId: string, id: string): P
 async function resend(ports: SyncPorts, parked: ParkedDocument): Promise<void> {
   switch (parked.kind) {
     case 'row':
-      return refresh(ports, parked, { externalId: parked.externalId })
+      return refresh(ports, parked)
     case 'deletes':
       return approve(ports, parked)
     case 'push': {
@@ -50,21 +50,15 @@ async function resend(ports: SyncPorts, parked: ParkedDocument): Promise<void> {
 }
 
 /** Asks for a run of one row. */
-async function refresh(
-  ports: SyncPorts,
-  parked: {
-    readonly id: string
-    readonly tenantId: string
-    readonly taskId: string
-    readonly parkedAt: string
-  },
-  what: { readonly externalId: string },
-): Promise<void> {
+async function refresh(ports: SyncPorts, parked: ParkedRow): Promise<void> {
   const task = (await ports.tasks.get([parked.tenantId], parked.taskId))?.document
   if (!task) throw new AppError('not_found', `there is no task ${parked.taskId} any more`)
+  const { entityType, externalId } = parked
   const correlationId = idOf('redrive', parked.id, parked.parkedAt)
   const message = messageOf(task, { correlationId, now: ports.clock() })
-  await ports.inbound.send([{ id: correlationId, body: { ...message, ...what }, correlationId }])
+  await ports.inbound.send([
+    { id: correlationId, body: { ...message, record: { entityType, externalId } }, correlationId },
+  ])
 }
 
 /** The next run of the task deletes what is missing, each row confirmed. */

@@ -138,6 +138,8 @@ export interface Source {
     request: { readonly after: string | null; readonly limit: number },
     signal: AbortSignal,
   ) => Promise<IdPage>
+  /** One row as it is now; absent where the vendor has no way to read one. */
+  readonly fetchOne?: (externalId: string, signal: AbortSignal) => Promise<FoundOne>
 }
 
 export interface SyncPorts {

@@ -32,11 +32,12 @@ export async function proveRows(
   const proven: DecodedRow[] = []
   for (const row of rows) {
     const record = recordFor(shelf, row.externalId)
-    if (!record || !page.source.push || !isDoubtful(row, record, page)) {
+    const { fetchOne } = page.source
+    if (!record || !fetchOne || !isDoubtful(row, record, page)) {
       proven.push(row)
       continue
     }
-    const found = await page.source.push.fetchOne(row.externalId, page.signal)
+    const found = await fetchOne(row.externalId, page.signal)
     if (found.kind === 'retry' || found.kind === 'refused') return found
     if (found.kind === 'row') proven.push(fresh(row, found.row, page.source))
     if (found.kind === 'gone') proven.push(goneOf(row))

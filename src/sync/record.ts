@@ -145,6 +145,8 @@ export interface Run {
   readonly leaseUntil: string
   /** Where the run is: it began behind the cursor, by the overlap. */
   readonly position: Cursor | null
+  /** Rows behind the position that were asked for and may not be seen. */
+  readonly skip?: number
   readonly startedAt: string
   readonly counts: Counts
   /** The message that works on it: an older one of the same run has handed over and must not go on. */

@@ -64,14 +64,17 @@ export async function readPages(ports: SyncPorts, reading: Reading): Promise<Sli
   const { source, limits, signal } = reading
   const startedAt = ports.clock().getTime()
   let held = reading.held
-  let skip = 0
+  let skip = held.run.skip ?? 0
   while (!held.run.finished) {
     const request = { after: held.run.position, skip, limit: limits.pageSize }
     const fetchedAt = ports.clock()
     const page = await source.fetchPage(request, signal)
     if (page.kind !== 'page') return stopped(reading, held, page)
     const { rows, more } = page
-    const stored = await storePage(ports, held, {
+    // What is stored with rows counts from behind them.
+    const behind = skip + limits.pageSize
+    const counted = { ...held, run: { ...held.run, skip: rows.length === 0 ? behind : 0 } }
+    const stored = await storePage(ports, counted, {
       ...reading,
       rows,
       fetchedAt,
@@ -80,15 +83,15 @@ export async function readPages(ports: SyncPorts, reading: Reading): Promise<Sli
     if (stored.kind === 'lost') return { kind: 'lost' }
     if (stored.kind === 'stopped') return stopped(reading, stored.held, stored.by)
     const advanced = isBehind(stored.held.run.position, held.run.position)
-    held = stored.held
+    // A page of which we may see nothing, or nothing new, does not move the position: look behind it.
+    skip = advanced ? 0 : behind
+    held = { ...stored.held, run: { ...stored.held.run, skip } }
     if (!more) {
       const deletes = await readDeletes(ports, { ...reading, held })
       if (deletes.kind === 'lost') return { kind: 'lost' }
       if (deletes.kind === 'stopped') return stopped(reading, deletes.held, deletes.by)
       held = { ...deletes.held, run: { ...deletes.held.run, finished: true, complete: true } }
     }
-    // A page of which we may see nothing, or nothing new, does not move the position: look behind it.
-    skip = advanced ? 0 : skip + limits.pageSize
     if (more && skip > limits.pageSize * MAX_STALLED_PAGES) return stopped(reading, held, stall)
     const timeIsUp = ports.clock().getTime() - startedAt >= limits.sliceMs || signal.aborted
     if (more && timeIsUp) return { kind: 'time_is_up', held }

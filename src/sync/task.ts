@@ -54,12 +54,18 @@ export const inboundMessageShape = z.object({
   correlationId: name,
   enqueuedAt: instant,
   taskId: name,
-  /** Only this row: a webhook said that it changed. */
-  externalId: name.optional(),
   /** Counts the messages of one run. */
   slice: z.int().nonnegative().default(0),
   /** Counts the tries since the run last got further. */
   attempt: z.int().positive().default(1),
+  /** The one record to read instead of the stream; without its id the stream is read ahead of its slot. */
+  record: z
+    .object({
+      entityType: name,
+      externalId: z.string().min(1).max(500).optional(),
+      operation: z.enum(['create', 'update', 'delete']).optional(),
+    })
+    .optional(),
   /** Counts how often it was put off because one of our own services was away. */
   deferrals: z.int().nonnegative().default(0),
 })

@@ -6,8 +6,19 @@ import { inbound } from './inbound.ts'
 import { limits } from './limits.ts'
 import { moduleLoad } from './module-load.ts'
 import { phone } from './phone.ts'
+import { webhookReceiver } from './webhook-receiver.ts'
+import { webhookUseCase } from './webhook-use-case.ts'
 
-const benches: readonly Bench[] = [phone, inbound, limits, credentials, dedupe, moduleLoad]
+const benches: readonly Bench[] = [
+  phone,
+  inbound,
+  limits,
+  webhookUseCase,
+  webhookReceiver,
+  credentials,
+  dedupe,
+  moduleLoad,
+]
 
 const options = readOptions({
   usage: 'npm run bench --',

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { openCosmos } from '../../src/adapters/cosmos.ts'
-import type { Collection, Write } from '../../src/core/collection.ts'
+import { createOrGet, type Collection, type Query, type Write } from '../../src/core/collection.ts'
 import { startCosmos } from '../../infra/local/cosmos/cosmos.ts'
 import { memoryCollection } from '../ports/memory-collection.ts'
 
@@ -10,6 +10,7 @@ interface Thing {
   readonly entityType: string
   readonly n?: number
   readonly when?: string
+  readonly updatedAt?: string
   readonly on?: boolean
   readonly tags?: readonly string[]
   readonly nested?: { readonly value: string }
@@ -115,6 +116,39 @@ describe.for(Object.keys(implementations))('a collection %s', (name) => {
     const many = Array.from({ length: 100 }, (_, index) => create(thing(`m${index}`)))
     const written = await here.things.write(partition, many)
     expect(written.committed && new Set(written.etags).size).toBe(100)
+  })
+
+  test('does not create one id twice in one write', async () => {
+    await using here = await open()
+    const writes = [create(thing('x', { n: 1 })), create(thing('y')), create(thing('x', { n: 2 }))]
+    expect(await here.things.write(partition, writes)).toEqual({ committed: false, conflict: 2 })
+    expect(await here.things.get(partition, 'y')).toBeUndefined()
+  })
+
+  test('gives the latest first, and no more than asked for', async () => {
+    await using here = await open()
+    const at = (n: number) => `2026-01-0${n}T00:00:00.000Z`
+    const values = [3, 1, 4, 2, 5].map((n) => thing(`t${n}`, { updatedAt: at(n), on: true }))
+    await here.things.write(partition, [...values, thing('without', { on: true })].map(create))
+    const ask = async (anyOf: Query['anyOf'], limit: number) => {
+      const found: string[] = []
+      for await (const { document } of here.things.query({ anyOf, latestBy: 'updatedAt', limit })) {
+        found.push(document.id)
+      }
+      return found
+    }
+    const all = { field: 'on', is: '=', value: true } as const
+    const until = (is: '<' | '<=', n: number) => ({ field: 'updatedAt', is, value: at(n) })
+    expect(await ask([[all]], 3)).toEqual(['t5', 't4', 't3'])
+    expect(await ask([[all, until('<', 4)]], 9)).toEqual(['t3', 't2', 't1'])
+    expect(await ask([[all, until('<=', 4)]], 2)).toEqual(['t4', 't3'])
+  })
+
+  test('createOrGet tells what stood there before', async () => {
+    await using here = await open()
+    const first = thing('a', { n: 1 })
+    expect(await createOrGet(here.things, partition, first)).toBeUndefined()
+    expect(await createOrGet(here.things, partition, thing('a', { n: 2 }))).toEqual(first)
   })
 
   test('of many writers with one tag exactly one wins', async () => {

@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { startServiceBus } from '../../infra/local/service-bus/service-bus.ts'
 import { openServiceBus } from '../../src/adapters/service-bus.ts'
 import type { Queue } from '../../src/core/queue.ts'
+import topology from '../../src/topology.json' with { type: 'json' }
+import { lockingQueue } from '../ports/locking-queue.ts'
 import { memoryQueue } from '../ports/memory-queue.ts'
 
 interface Opened extends AsyncDisposable {
@@ -23,6 +25,24 @@ const implementations: Readonly<Record<string, () => Promise<Opened>>> = {
         Array.from({ length: atMost }, () => queue.take(new Date(nowMs))).flatMap((message) =>
           message ? [{ id: message.id, body: message.body }] : [],
         ),
+      advance: (ms) => {
+        nowMs += ms
+      },
+      goAway: async () => queue.goAway(),
+      [Symbol.asyncDispose]: async () => {},
+    }
+  },
+  'in memory, with locks': async () => {
+    let nowMs = Date.now()
+    const queue = lockingQueue(topology.queues.inbound, () => nowMs)
+    return {
+      queue,
+      receive: async (atMost) =>
+        Array.from({ length: atMost }, () => queue.take()).flatMap((delivery) => {
+          if (!delivery) return []
+          queue.settle(delivery.token, 'complete')
+          return [{ id: delivery.id, body: JSON.parse(delivery.text) as unknown }]
+        }),
       advance: (ms) => {
         nowMs += ms
       },

@@ -212,7 +212,7 @@ describe('a phone that asks for a token', () => {
     await using here = await world((origin) => [connectionTo(origin)])
     await here.vault.set(OLDER, here.twin.control.families.connect())
     const request = { caller, userSysId: USER, instanceUrl: here.origin }
-    for (let asked = 0; asked < 8; asked += 1) await here.refreshForDevice(request)
+    for (let asked = 0; asked < 15; asked += 1) await here.refreshForDevice(request)
     await expect(here.refreshForDevice(request)).rejects.toMatchObject({ code: 'rate_limited' })
     here.advance(60_000)
     await here.refreshForDevice(request)

@@ -62,7 +62,10 @@ export function memoryCollection<T extends Document>(): MemoryCollection<T> {
       const candidates = partition ? [...documentsOf(partition).values()] : stored()
       const found = await around('query', () =>
         pageOf(
-          candidates.filter(({ document }) => fulfils(document, query)),
+          inOrder(
+            candidates.filter(({ document }) => fulfils(document, query)),
+            query,
+          ),
           query,
         ),
       )
@@ -83,7 +86,12 @@ function apply<T extends Document>(
   writes: readonly Write<T>[],
 ): WriteOutcome {
   if (writes.length > MAX_WRITES) throw new RangeError(`${writes.length} writes in one batch`)
-  const conflict = writes.findIndex((write) => !holds(write, documents.get(write.document.id)))
+  const ids = writes.map(({ document }) => document.id)
+  const conflict = writes.findIndex(
+    (write, index) =>
+      !holds(write, documents.get(write.document.id)) ||
+      (write.kind === 'create' && ids.indexOf(write.document.id) < index),
+  )
   if (conflict !== -1) return { committed: false, conflict }
   const etags = writes.map(({ kind, document }) => {
     if (kind === 'remove') {
@@ -124,7 +132,29 @@ function fulfils(document: Document, { anyOf }: Query): boolean {
   return anyOf.some((conditions) => conditions.every((condition) => meets(document, condition)))
 }
 
+function inOrder<T extends Document>(
+  found: readonly Stored<T>[],
+  { latestBy, limit = found.length }: Query,
+): readonly Stored<T>[] {
+  if (latestBy === undefined) return found.slice(0, limit)
+  const key = ({ document }: Stored<T>) => String(valueAt(document, latestBy))
+  return found
+    .filter(({ document }) => valueAt(document, latestBy) !== undefined)
+    .sort((a, b) => (key(a) < key(b) ? 1 : key(a) > key(b) ? -1 : 0))
+    .slice(0, limit)
+}
+
 function meets(document: Document, { field, is, value }: Condition): boolean {
+  const at = valueAt(document, field)
+  if (at === undefined) return false
+  if (is === '=') return at === value
+  if (is === '!=') return at !== value
+  if (is === 'contains') return Array.isArray(at) && at.includes(value)
+  if (typeof at !== typeof value) return false
+  return is === '<' ? (at as typeof value) < value : (at as typeof value) <= value
+}
+
+function valueAt(document: Document, field: string): unknown {
   let at: unknown = document
   for (const key of field.split('.')) {
     at =
@@ -132,9 +162,5 @@ function meets(document: Document, { field, is, value }: Condition): boolean {
         ? Object.getOwnPropertyDescriptor(at, key)?.value
         : undefined
   }
-  if (at === undefined) return false
-  if (is === '=') return at === value
-  if (is === '!=') return at !== value
-  if (is === 'contains') return Array.isArray(at) && at.includes(value)
-  return typeof at === typeof value && (at as typeof value) <= value
+  return at
 }

@@ -208,7 +208,7 @@ test('callers from outside are denied with the wait, each address by itself', as
   const from = (source: string) => admit({ endpoint: 'signalr-negotiate', source })
   let allowed = 0
   while ((await from('192.0.2.1')).kind === 'allowed') allowed += 1
-  expect(allowed).toBe(150)
+  expect(allowed).toBe(300)
   expect(await from('192.0.2.1')).toMatchObject({ kind: 'denied', level: 'source' })
   expect(await from('192.0.2.2')).toEqual({ kind: 'allowed' })
   expect(here.state.slept).toBe(0)

@@ -139,6 +139,7 @@ export function memoryVendor(options: VendorOptions) {
     mapping: options.mapping,
     overlapMs: 60_000,
     push,
+    fetchOne: (id, signal) => push.fetchOne(id, signal),
     fetchPage: async ({ after, skip, limit }): Promise<PageOutcome> => {
       if (fails()) return { kind: 'retry', reason: 'it is overloaded' }
       const found = behind(after, ({ deleted }) => !deleted || options.deletes === 'in_stream')

@@ -87,6 +87,19 @@ test('a page of which every row is hidden is not the end', async () => {
   expect(here.records()).toHaveLength(16)
 })
 
+test('hidden rows that fill more than one message are passed over in the next', async () => {
+  const here = world(rowsOf(35, 1), { pageSize: 5, sliceMs: 0 })
+  for (const { id } of here.vendor.rows.slice(3, 22)) here.vendor.hidden.add(id)
+  await here.addTask()
+  await here.tick()
+  for (let slices = 0; slices < 12; slices += 1) {
+    const next = here.take()
+    if (next) await here.work(next)
+  }
+  expect(here.records()).toHaveLength(16)
+  expect(here.inbound.waiting).toEqual([])
+})
+
 test('a row that does not fit the mapping is parked with its reason, and the run goes on', async () => {
   const rows = rowsOf(12, 1)
   rows[4] = { ...rows[4], id: 'bad', time: rows[4]?.time ?? '', title: '' }

@@ -45,6 +45,7 @@ const expected: Readonly<Record<string, RegExp>> = {
   'signalr-negotiate': /^\{"url":"http:.*","accessToken":"ey/,
   '"web-pubsub"': /^\{"url":"ws:/,
   'servicenow-webhook': /"error":"Invalid signature"/,
+  '/webhooks/reg-123/events': /"error":"Invalid signature"/,
   '--help': /--help +this text/,
 }
 

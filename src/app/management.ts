@@ -1,12 +1,12 @@
-import { connectors } from './connectors/index.ts'
-import type { Collection } from './core/collection.ts'
-import type { Connection } from './core/connection.ts'
-import { AppError } from './core/errors.ts'
-import type { Credentials } from './credentials/credentials.ts'
-import type { Secret } from './credentials/secret.ts'
-import type { ConnectionPorts } from './management/connections.ts'
-import type { SyncPorts } from './sync/ports.ts'
-import type { Task } from './sync/task.ts'
+import { connectors } from '../connectors/index.ts'
+import type { Collection } from '../core/collection.ts'
+import type { Connection } from '../core/connection.ts'
+import { AppError } from '../core/errors.ts'
+import type { Credentials } from '../credentials/credentials.ts'
+import type { Secret } from '../credentials/secret.ts'
+import type { ConnectionPorts } from '../management/connections.ts'
+import type { SyncPorts } from '../sync/ports.ts'
+import type { Task } from '../sync/task.ts'
 
 /** What the management API calls. */
 export interface ManagementApp {

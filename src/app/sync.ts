@@ -1,11 +1,11 @@
-import type { Settings } from './settings.ts'
-import { deferMessage, parkMessage } from './sync/defer.ts'
-import { executeSync, type SliceOutcome } from './sync/inbound.ts'
-import { pushChanges, type PushOutcome } from './sync/outbound.ts'
-import { relayPending } from './sync/outbox.ts'
-import type { SyncPorts } from './sync/ports.ts'
-import { scheduleDueTasks, type ScheduleSummary } from './sync/scheduler.ts'
-import type { InboundMessage, OutboundMessage } from './sync/task.ts'
+import type { Settings } from '../settings.ts'
+import { deferMessage, parkMessage } from '../sync/defer.ts'
+import { executeSync, type SliceOutcome } from '../sync/inbound.ts'
+import { pushChanges, type PushOutcome } from '../sync/outbound.ts'
+import { relayPending } from '../sync/outbox.ts'
+import type { SyncPorts } from '../sync/ports.ts'
+import { scheduleDueTasks, type ScheduleSummary } from '../sync/scheduler.ts'
+import type { InboundMessage, OutboundMessage } from '../sync/task.ts'
 
 type Unreadable = Parameters<typeof parkMessage>[2]
 

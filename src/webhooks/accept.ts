@@ -1,0 +1,110 @@
+import { createHash } from 'node:crypto'
+import { AppError } from '../core/errors.ts'
+import { idOf } from '../core/ids.ts'
+import { acknowledgement } from './answers.ts'
+import { recordOf, type Call, type CallParts } from './call.ts'
+import type { Delivery } from './delivery.ts'
+import { claimChecked, dispatch, keepBody } from './dispatch.ts'
+import { spanOf } from './hand-over.ts'
+import { interpret, type Interpretation } from './interpret.ts'
+import type { Receipt } from './receive.ts'
+import { withoutProof } from './retained.ts'
+import type { Verdict } from './scheme.ts'
+
+interface Accepted {
+  readonly verdict: Extract<Verdict, { valid: true }>
+  readonly secretId: string | undefined
+  readonly isReplay: boolean
+}
+
+/** Takes a verified delivery: reads it, makes it durable, and only then says so. */
+export async function accept(parts: CallParts, call: Call, accepted: Accepted): Promise<Receipt> {
+  const { ports, audit } = parts
+  const { incoming, known, rawBody, startedAt } = call
+  const { registration, scheme, targets } = known
+  const senderId = accepted.verdict.deliveryId
+  const digest = createHash('sha256').update(rawBody).digest('base64url')
+  // Without an id of the sender's, the same bytes within a moment are the same delivery.
+  const id = idOf('delivery', registration.id, senderId ?? `${digest}/${spanOf(startedAt)}`)
+  const meaning = interpret({
+    registration,
+    targets,
+    headers: incoming.headers,
+    rawBody,
+    digest,
+    deliveryId: id,
+    isIdentified: senderId !== undefined,
+    now: startedAt,
+  })
+  const handOvers = await claimChecked(ports, meaning.handOvers)
+  const body = await keepBody(ports, { ...registration, id }, withoutProof(scheme, rawBody))
+  const delivery: Delivery = {
+    ...recordOf(parts, call, statusOf(meaning)),
+    id,
+    verified: true,
+    ...factsOf(accepted),
+    ...contentsOf(meaning),
+    ...(body === undefined ? {} : { body }),
+  }
+  const mustBeStored = !delivery.synced || meaning.quarantine.length > 0
+  if (mustBeStored && body === undefined) {
+    throw new AppError('blob_unavailable', 'the delivery could not be stored')
+  }
+  const audited = await dispatch(ports, audit, { delivery, handOvers, mustBeStored })
+  if (audited === 'known') {
+    await audit.record({ ...recordOf(parts, call, 'duplicate'), verified: true, reason: id })
+  }
+  if (meaning.quarantine.length > 0) {
+    ports.log.metric('webhook_quarantined', meaning.quarantine.length, {
+      registrationId: registration.id,
+      deliveryId: id,
+    })
+  }
+  return receiptOf(call, delivery, meaning)
+}
+
+function statusOf({ handOvers, quarantine }: Interpretation): Delivery['status'] {
+  if (handOvers.length > 0) return 'queued'
+  return quarantine.length > 0 ? 'quarantined' : 'noted'
+}
+
+function factsOf({ verdict, secretId, isReplay }: Accepted) {
+  const { deliveryId: senderId, form } = verdict
+  return {
+    ...(secretId === undefined ? {} : { secretId }),
+    ...(senderId === undefined ? {} : { senderId }),
+    ...(form === undefined ? {} : { form }),
+    ...(isReplay ? { replay: true as const } : {}),
+  }
+}
+
+function contentsOf({
+  eventType,
+  entityId,
+  elements,
+  handOvers,
+  quarantine,
+  headers,
+}: Interpretation) {
+  const synced = handOvers.length > 0
+  return {
+    eventType,
+    entityId,
+    elements,
+    synced,
+    queued: synced,
+    headers,
+    ...(quarantine.length === 0 ? {} : { quarantine }),
+  }
+}
+
+function receiptOf(
+  { known: { scheme } }: Call,
+  { id, eventType, entityId, synced }: Delivery,
+  { unreadable }: Interpretation,
+): Receipt {
+  if (unreadable !== undefined) return { kind: 'unreadable', deliveryId: id, reason: unreadable }
+  const answer = acknowledgement(scheme)
+  if (answer !== undefined) return { kind: 'answered', answer }
+  return { kind: 'accepted', deliveryId: id, eventType, entityId, synced }
+}

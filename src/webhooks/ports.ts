@@ -1,0 +1,26 @@
+import type { Blobs } from '../core/blobs.ts'
+import type { Collection } from '../core/collection.ts'
+import type { Log } from '../core/log.ts'
+import type { Queue } from '../core/queue.ts'
+import type { Clock } from '../core/time.ts'
+import type { Vault } from '../core/vault.ts'
+import type { Delivery } from './delivery.ts'
+import type { SyncTarget } from './hand-over.ts'
+import type { Registration, SecretUsage } from './registration.ts'
+
+export interface WebhookPorts {
+  readonly registrations: Collection<Registration>
+  readonly usage: Collection<SecretUsage>
+  readonly deliveries: Collection<Delivery>
+  /** The tasks that keep records of a connection in step. */
+  readonly targetsOf: (tenantId: string, connectionId: string) => Promise<readonly SyncTarget[]>
+  readonly vault: Vault
+  readonly inbound: Queue
+  readonly outbound: Queue
+  readonly blobs: Blobs
+  readonly fetch: typeof globalThis.fetch
+  /** Origin under which senders reach us, without a slash at the end. */
+  readonly publicUrl: string
+  readonly clock: Clock
+  readonly log: Log
+}

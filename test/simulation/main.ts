@@ -1,0 +1,106 @@
+import { readOptions } from '../../infra/local/command.ts'
+import { search, shrink, type Finding } from './explore.ts'
+import { prove } from './prove.ts'
+import { playAll, scenarioTable, scenarios } from './scenarios.ts'
+import type { Entry } from './simulation.ts'
+import type { World } from './world.ts'
+import { worlds } from './worlds/index.ts'
+
+const LAST_LINES = 60
+
+const options = readOptions({
+  usage: 'npm run simulate --',
+  summary:
+    'Runs the use cases in virtual time; the seed decides every interleaving and every fault. Worlds: ' +
+    `${worlds.map(({ name, summary }) => `${name} (${summary})`).join('; ')}. Ends with 1 when an invariant is broken.`,
+  options: {
+    seeds: { type: 'number', default: 1_000, help: 'how many seeds each world is run with' },
+    seed: { type: 'number', default: 1, help: 'the first of them; with --seeds 1 just this one' },
+    world: { type: 'text', help: 'just this world' },
+    scenario: { type: 'text', help: 'a named scenario instead of seeds: S18' },
+    scenarios: { type: 'switch', help: 'which scenarios are covered, and how' },
+    bug: { type: 'text', help: 'with this planted bug, to see it found' },
+    prove: { type: 'switch', help: 'plants every bug and tells how many seeds find it' },
+  },
+})
+
+process.exitCode = await main()
+
+async function main(): Promise<number> {
+  if (options.scenarios) return say(scenarioTable())
+  if (options.scenario !== undefined) return playNamed(options.scenario)
+  if (options.prove) return proveAll()
+  const chosen = worlds.filter(
+    ({ name, bugs }) =>
+      (options.world === undefined || name === options.world) &&
+      (options.bug === undefined || options.bug in bugs),
+  )
+  if (chosen.length === 0) {
+    process.stderr.write(
+      `no such world or bug; worlds: ${worlds.map(({ name }) => name).join(', ')}\n`,
+    )
+    return 2
+  }
+  let failures = 0
+  for (const world of chosen) failures += await explore(world)
+  return failures > 0 ? 1 : 0
+}
+
+async function explore(world: World): Promise<number> {
+  const startedAt = performance.now()
+  const { bug, seed: from, seeds: count } = options
+  const found = await search(world, { from, count, bug }, (seed) => {
+    const done = seed - from + 1
+    if (done % 100 === 0) process.stderr.write(`${world.name}: ${done} of ${count} seeds\n`)
+  })
+  if (found) return tellFinding(world, { ...found, bug })
+  const seconds = (performance.now() - startedAt) / 1_000
+  say(
+    `${world.name}: ${count} seeds, every invariant holds (${Math.round(count / seconds)} seeds a second)`,
+  )
+  return 0
+}
+
+async function tellFinding(
+  world: World,
+  found: Finding & { bug?: string | undefined },
+): Promise<number> {
+  const { seed, violation, bug } = found
+  say(`${world.name}: seed ${seed} breaks invariant ${violation.invariant}: ${violation.message}`)
+  const { labels, outcome, from, trials } = await shrink(world, found)
+  say(`Of ${from} decisions ${labels.length} are needed (${trials} trials):`)
+  for (const label of labels) say(`  ${label}`)
+  for (const entry of outcome.timeline.slice(-LAST_LINES)) say(lineOf(entry))
+  const planted = bug === undefined ? '' : ` --bug ${bug}`
+  say(`Again: npm run simulate -- --world ${world.name} --seed ${seed} --seeds 1${planted}`)
+  return 1
+}
+
+function lineOf({ atMs, who, what }: Entry): string {
+  return `${new Date(atMs).toISOString().slice(11, 23)}  ${who.padEnd(26)} ${what}`
+}
+
+async function playNamed(name: string): Promise<number> {
+  const chosen = scenarios.filter(({ id }) => id === name)
+  if (chosen.length === 0) {
+    process.stderr.write(`no such scenario; --scenarios lists them\n`)
+    return 2
+  }
+  const failures = await playAll(chosen, say)
+  return failures > 0 ? 1 : 0
+}
+
+async function proveAll(): Promise<number> {
+  const proofs = await prove((line) => process.stderr.write(`${line}\n`))
+  for (const { world, bug, what, seeds, invariant } of proofs) {
+    say(
+      `${world.padEnd(8)} ${bug.padEnd(22)} ${seeds === undefined ? 'NOT FOUND' : `${seeds} seeds, invariant ${invariant}`}: ${what}`,
+    )
+  }
+  return proofs.every(({ seeds }) => seeds !== undefined) ? 0 : 1
+}
+
+function say(line: string): number {
+  process.stdout.write(`${line}\n`)
+  return 0
+}

@@ -1,0 +1,202 @@
+import { createHash } from 'node:crypto'
+import { AppError } from '../../../src/core/errors.ts'
+import { serviceNowEventShape } from '../../../src/notifications/event.ts'
+import type { Realtime } from '../../../src/notifications/ports.ts'
+import {
+  receiveEvent,
+  type Delivery,
+  type Incoming,
+  type NotificationPorts,
+} from '../../../src/notifications/receive.ts'
+import { groupOf } from '../../../src/notifications/rules.ts'
+import { sharedCollection } from '../simulated-ports.ts'
+import type { Actor, Simulation } from '../simulation.ts'
+import { between, START_MS, type Stage, type World } from '../world.ts'
+import { webhookBugs, type WebhookBug } from './webhook-bugs.ts'
+
+const MINUTE_MS = 60_000
+const FAULTS_MS = 60 * MINUTE_MS
+/** The waits of the business rule (infra/install/servicenow), and its patience for one answer. */
+const RETRY_MINUTES = [1, 5, 15, 60]
+const TIMEOUT_MS = 10_000
+
+/** What was sent, and what became of it. */
+interface Sent {
+  readonly digest: string
+  readonly userId: string
+  readonly title: string
+  accepted: boolean
+  told: number
+}
+
+interface Change {
+  readonly label: string
+  readonly number: string
+  readonly userId: string
+}
+
+/** ServiceNow event → delivery → notification, with a sender that retries as our business rule does. */
+export const webhook: World = {
+  name: 'webhook',
+  summary: 'a business rule that posts and retries → stored delivery → phones, on many instances',
+  faultsMs: FAULTS_MS,
+  restMs: 120 * MINUTE_MS,
+  bugs: Object.fromEntries(Object.entries(webhookBugs).map(([name, { what }]) => [name, what])),
+  setUp: (sim, { bug: bugName }): Stage => {
+    const bug: WebhookBug | undefined = bugName === undefined ? undefined : webhookBugs[bugName]
+    const sent = new Map<string, Sent>()
+    const finished = new Set<string>()
+    const deliveries = sharedCollection<Delivery>(sim, 'deliveries', ({ changes }) => {
+      for (const { after } of changes) if (after.status !== 'received') finished.add(after.recordId)
+    })
+    const realtimeOf = (actor: Actor, wasTold: boolean): Realtime => ({
+      service: 'signalr',
+      sendToGroup: (group, payload) =>
+        sim.call(actor, 'realtime.send', {
+          kinds: ['crash-before', 'crash-after', 'answer-lost', 'unavailable', 'delay'],
+          failure: () => new AppError('realtime_unavailable', 'the hub is throttled'),
+          effect: () => tell(sim, { sent, wasTold, stored: deliveries.all() }, { group, payload }),
+        }),
+      negotiate: async () => ({ url: '', accessToken: '' }),
+      ping: async () => {},
+    })
+    const receive = async (actor: Actor, incoming: Incoming) => {
+      const ports: NotificationPorts = {
+        deliveries: deliveries.as(actor),
+        realtimes: [realtimeOf(actor, finished.has(incoming.event.record.sys_id))],
+        clock: actor.clock,
+      }
+      const planted = bug?.ports ? bug.ports(ports, actor) : ports
+      if (bug?.answersFirst) void receiveEvent(planted, incoming).catch(() => {})
+      else await receiveEvent(planted, incoming)
+    }
+    const answered = (one: Sent, stored: readonly Delivery[]) => {
+      one.accepted = true
+      if (stored.some(({ recordId }) => recordId === one.digest)) return
+      sim.violate(1, `an event was answered 2xx and is not stored (${one.title})`)
+    }
+    playSenders(sim, { sent, receive, answered: (one) => answered(one, deliveries.all()) })
+    return {
+      examine: () => {
+        for (const one of sent.values()) {
+          if (one.accepted && one.told === 0) {
+            sim.violate(5, `an event was answered 2xx and nobody was told (${one.title})`)
+          }
+        }
+        const ids = new Set(deliveries.all().map(({ recordId }) => recordId))
+        if (ids.size < deliveries.all().length) {
+          sim.violate(2, 'one event is stored as two deliveries')
+        }
+      },
+    }
+  },
+}
+
+interface Told {
+  readonly sent: ReadonlyMap<string, Sent>
+  /** Whether it was marked as told when this invocation began. */
+  readonly wasTold: boolean
+  readonly stored: readonly Delivery[]
+}
+
+function tell(sim: Simulation, world: Told, message: { group: string; payload: object }): void {
+  const data: unknown = Reflect.get(message.payload, 'data')
+  const digest = String(typeof data === 'object' && data ? Reflect.get(data, 'recordId') : '')
+  const one = world.sent.get(digest)
+  if (!one) return sim.violate(8, 'somebody was told of an event that was never sent')
+  one.told += 1
+  if (message.group !== groupOf(one.userId)) {
+    sim.violate(8, `${message.group} was told what concerns ${one.userId}`)
+  }
+  const stored = world.stored.find(({ recordId }) => recordId === digest)
+  if (!stored) return sim.violate(1, `a phone was told of an event before it was stored`)
+  if (world.wasTold) {
+    sim.violate(2, `a phone was told again of what is marked as told (${one.title})`)
+  }
+}
+
+interface Senders {
+  readonly sent: Map<string, Sent>
+  readonly receive: (actor: Actor, incoming: Incoming) => Promise<void>
+  readonly answered: (one: Sent) => void
+}
+
+/** Business rules on an instance: each posts, waits for an answer, and tries again up to four times. */
+function playSenders(sim: Simulation, senders: Senders): void {
+  const count = between(sim.faults, 'events', [3, 25])
+  for (let index = 0; index < count; index += 1) {
+    const label = `event ${index}`
+    const atMs = START_MS + sim.faults.chance(`${label} at`) * FAULTS_MS
+    const userId = `u${between(sim.faults, `${label} user`, [1, 3])}`
+    sim.act(atMs, `act ${label}`, () =>
+      post(sim, senders, { change: { label, number: `INC${index}`, userId }, attempt: 1 }),
+    )
+  }
+}
+
+function post(
+  sim: Simulation,
+  senders: Senders,
+  { change, attempt }: { readonly change: Change; readonly attempt: number },
+): void {
+  const name = `${change.label}/${attempt}`
+  // One in three senders repeats the very bytes, as a proxy does; the business rule writes a new timestamp each time.
+  const same = sim.faults.chance(`${change.label} proxy`) < 0.34
+  const body = bodyOf(change, same ? 0 : attempt)
+  const recordId = body.record.sys_id
+  const one: Sent = senders.sent.get(recordId) ?? {
+    digest: recordId,
+    userId: change.userId,
+    title: `${change.number} attempt ${attempt}`,
+    accepted: false,
+    told: 0,
+  }
+  senders.sent.set(recordId, one)
+  const text = JSON.stringify(body)
+  const incoming = {
+    event: serviceNowEventShape.parse(JSON.parse(text)),
+    digest: createHash('sha256').update(text).digest('base64url'),
+    sourceIp: null,
+  }
+  let settled = false
+  const settle = (ok: boolean) => {
+    if (settled) return
+    settled = true
+    const minutes = RETRY_MINUTES[attempt - 1]
+    if (ok || minutes === undefined) return
+    sim.at(sim.now() + minutes * MINUTE_MS, () =>
+      post(sim, senders, { change, attempt: attempt + 1 }),
+    )
+  }
+  sim.at(sim.now() + TIMEOUT_MS, () => settle(false))
+  const fault = sim.strike('webhook post', `${name} post`, ['twice', 'answer-lost'])
+  const instance = (suffix: string) =>
+    sim.spawn({
+      kind: 'webhook',
+      name: `webhook ${name}${suffix}`,
+      work: (actor) => senders.receive(actor, incoming),
+      ended: ({ kind }) => {
+        if (kind === 'returned') senders.answered(one)
+        settle(kind === 'returned' && fault?.kind !== 'answer-lost')
+      },
+    })
+  instance('')
+  if (fault?.kind === 'twice') instance(' again')
+}
+
+/** `sys_id` names the very bytes, so that the world can tell which of them a phone was told of. */
+function bodyOf({ label, number, userId }: Change, attempt: number) {
+  return {
+    event_type: 'incident.updated',
+    table: 'incident',
+    operation: 'update',
+    record: {
+      sys_id: `${label} ${attempt}`,
+      number,
+      assigned_to: userId,
+      state: '2',
+      short_description: 'the printer is on fire',
+    },
+    timestamp: `attempt ${attempt}`,
+  }
+}
