@@ -34,11 +34,9 @@ test('the containers of the topology exist from the start', async () => {
   ).toEqual(expected)
   const shards = resources.find(({ id }) => id === 'shards')
   expect(shards?.defaultTtl).toBe(-1)
-  expect(shards?.indexingPolicy?.includedPaths).toEqual([
-    { path: '/kind/?' },
-    { path: '/recordId/?' },
-    { path: '/updatedAt/?' },
-  ])
+  expect(shards?.indexingPolicy?.includedPaths).toEqual(
+    topology.containers.shards.indexed.map((path) => ({ path })),
+  )
   expect(shards?.indexingPolicy?.excludedPaths).toContainEqual({ path: '/*' })
   expect(resources.find(({ id }) => id === 'sync-tasks')).not.toHaveProperty('defaultTtl')
 })
