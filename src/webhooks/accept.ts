@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { AppError } from '../core/errors.ts'
 import { idOf } from '../core/ids.ts'
 import { acknowledgement } from './answers.ts'
@@ -23,7 +23,7 @@ export async function accept(parts: CallParts, call: Call, accepted: Accepted): 
   const { incoming, known, rawBody, startedAt } = call
   const { registration, scheme, targets } = known
   const senderId = accepted.verdict.deliveryId
-  const digest = createHash('sha256').update(rawBody).digest('base64url')
+  const digest = hash('sha256', rawBody, 'base64url')
   // Without an id of the sender's, the same bytes within a moment are the same delivery.
   const id = idOf('delivery', registration.id, senderId ?? `${digest}/${spanOf(startedAt)}`)
   const meaning = interpret({

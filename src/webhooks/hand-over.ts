@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { weigh } from '../core/collection.ts'
 import { idOf } from '../core/ids.ts'
 import { addMs } from '../core/time.ts'
@@ -113,7 +113,7 @@ function identityOf(events: Group, context: HandOverContext) {
 
 function fingerprint({ content }: VendorEvent, digest: string): string {
   if (content === undefined) return digest
-  return createHash('sha256').update(JSON.stringify(content)).digest('base64url')
+  return hash('sha256', JSON.stringify(content), 'base64url')
 }
 
 function toResyncs(entityType: string | undefined, context: HandOverContext): readonly HandOver[] {
