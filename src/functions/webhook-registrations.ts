@@ -3,9 +3,11 @@ import type { HttpRequest } from '@azure/functions'
 import type { App } from '../app.ts'
 import {
   addSecret,
+  changeRegistration,
   createRegistration,
   newRegistrationShape,
   newSecretShape,
+  registrationChangesShape,
   retireRegistration,
   retireSecret,
   type Change,
@@ -34,7 +36,7 @@ function idOf(request: HttpRequest): string {
 }
 
 export function registerWebhookRegistrations(host: FunctionApp, app: App): void {
-  const http = (name: string, method: 'GET' | 'POST' | 'DELETE', more = '') => ({
+  const http = (name: string, method: 'GET' | 'POST' | 'PATCH' | 'DELETE', more = '') => ({
     name: `webhook-registrations-${name}`,
     options: { methods: [method], authLevel: 'anonymous' as const, route: `${ROUTE}${more}` },
   })
@@ -69,6 +71,16 @@ export function registerWebhookRegistrations(host: FunctionApp, app: App): void 
     managed(app, 'read', async (request, { tenantId }) => {
       const ports = await app.webhookManagement()
       const { registration, etag } = await showRegistration(ports, tenantId, idOf(request))
+      return { data: registration, etag }
+    }),
+  )
+  add(
+    http('change', 'PATCH', '/{id}'),
+    managed(app, 'change', async (request, { tenantId }) => {
+      const wanted = parseBody(await readBytes(request, BODY_LIMIT), registrationChangesShape)
+      const ports = await app.webhookManagement()
+      const change = changeOf(request, tenantId)
+      const { registration, etag } = await changeRegistration(ports, change, wanted)
       return { data: registration, etag }
     }),
   )

@@ -4,7 +4,7 @@ import { idOf } from '../core/ids.ts'
 import { acknowledgement } from './answers.ts'
 import { recordOf, type Call, type CallParts } from './call.ts'
 import type { Delivery } from './delivery.ts'
-import { claimChecked, dispatch, keepBody } from './dispatch.ts'
+import { dispatch, keepBody } from './dispatch.ts'
 import { spanOf } from './hand-over.ts'
 import { interpret, type Interpretation } from './interpret.ts'
 import type { Receipt } from './receive.ts'
@@ -36,7 +36,7 @@ export async function accept(parts: CallParts, call: Call, accepted: Accepted): 
     isIdentified: senderId !== undefined,
     now: startedAt,
   })
-  const handOvers = await claimChecked(ports, meaning.handOvers)
+  const { handOvers } = meaning
   const body = await keepBody(ports, { ...registration, id }, withoutProof(scheme, rawBody))
   const delivery: Delivery = {
     ...recordOf(parts, call, statusOf(meaning)),
@@ -46,7 +46,8 @@ export async function accept(parts: CallParts, call: Call, accepted: Accepted): 
     ...contentsOf(meaning),
     ...(body === undefined ? {} : { body }),
   }
-  const mustBeStored = !delivery.synced || meaning.quarantine.length > 0
+  const mustBeStored =
+    !delivery.synced || meaning.quarantine.length > 0 || handOvers.some(({ isCut }) => isCut)
   if (mustBeStored && body === undefined) {
     throw new AppError('blob_unavailable', 'the delivery could not be stored')
   }

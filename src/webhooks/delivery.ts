@@ -13,8 +13,8 @@ export type QueueName = 'inbound' | 'outbound'
 export interface HandOver {
   readonly queue: QueueName
   readonly message: OutgoingMessage
-  /** Of the message's body, where it may be large. */
-  readonly bytes?: number
+  /** The bus could not hold the whole of it: the rest stands in the delivery, whose id is the correlation id. */
+  readonly isCut?: true
 }
 
 /** The body as kept for a replay. What the sender proved itself with is blanked in it. */

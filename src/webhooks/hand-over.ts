@@ -29,6 +29,8 @@ export interface HandOverContext {
 
 /** Events without id and version that come within one such span become one message, sent after it. */
 const SPAN_MS = 1_000
+/** A message of the bus holds 256 kB with its headers and the rest of its body (Service Bus quotas, standard tier). */
+const MAX_CHANGES_BYTES = 192 * 1024
 /** Instances' clocks differ by less. */
 const MARGIN_MS = 500
 
@@ -150,6 +152,8 @@ function bodyOf(target: SyncTarget, record: object, context: HandOverContext) {
 function toOutbound(event: VendorEvent, index: number, context: HandOverContext): HandOver {
   const { registration, deliveryId, now } = context
   const { tenantId, connectionId, integrationId } = registration
+  const { changes = {} } = event
+  const isCut = weigh(changes) > MAX_CHANGES_BYTES
   const body = {
     integrationId,
     tenantId,
@@ -158,13 +162,13 @@ function toOutbound(event: VendorEvent, index: number, context: HandOverContext)
     entityId: event.externalId,
     externalId: event.externalId,
     operation: event.operation,
-    changes: event.changes ?? {},
+    changes: isCut ? {} : changes,
     correlationId: deliveryId,
     enqueuedAt: now.toISOString(),
   }
   const id = idOf('event', deliveryId, event.entityType, event.externalId, String(index))
   const message = { id, correlationId: deliveryId, body }
-  return { queue: 'outbound', message, bytes: weigh(body) }
+  return { queue: 'outbound', message, ...(isCut ? { isCut } : {}) }
 }
 
 /** The span of time that stands for an id where the sender gives none. */
