@@ -34,6 +34,7 @@ export interface App extends AsyncDisposable, SyncApp, ManagementApp {
   readonly relayNotifications: () => Promise<number>
   readonly receiveWebhook: Webhooks['receive']
   readonly relayWebhooks: Webhooks['relay']
+  readonly keepSubscriptions: Webhooks['keepSubscriptions']
   readonly webhookManagement: () => Promise<WebhookManagementPorts>
   readonly negotiate: (request: NegotiateRequest) => Promise<Negotiated>
   /** Asked before anything expensive is done for a caller. */
@@ -166,6 +167,8 @@ export function createApp(options: AppOptions): App {
     bus,
     vault,
     identity,
+    credentials,
+    random,
     once,
   })
   const syncPorts = once(async (): Promise<SyncPorts> => {
@@ -222,6 +225,7 @@ export function createApp(options: AppOptions): App {
     relayNotifications: async () => relayUntold(await notifications()),
     receiveWebhook: webhooks.receive,
     relayWebhooks: webhooks.relay,
+    keepSubscriptions: webhooks.keepSubscriptions,
     webhookManagement: webhooks.management,
     negotiate: async (request) => negotiate(await realtimes(), request),
     admit: async (call) => (await limits()).admit(call),

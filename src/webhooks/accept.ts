@@ -10,6 +10,7 @@ import { interpret, type Interpretation } from './interpret.ts'
 import type { Receipt } from './receive.ts'
 import { withoutProof } from './retained.ts'
 import type { Verdict } from './scheme.ts'
+import { noteLifecycle } from './subscriptions.ts'
 
 interface Accepted {
   readonly verdict: Extract<Verdict, { valid: true }>
@@ -50,6 +51,9 @@ export async function accept(parts: CallParts, call: Call, accepted: Accepted): 
     !delivery.synced || meaning.quarantine.length > 0 || handOvers.some(({ isCut }) => isCut)
   if (mustBeStored && body === undefined) {
     throw new AppError('blob_unavailable', 'the delivery could not be stored')
+  }
+  for (const lifecycle of meaning.lifecycles) {
+    await noteLifecycle(ports, registration.id, lifecycle)
   }
   const audited = await dispatch(ports, audit, { delivery, handOvers, mustBeStored })
   if (audited === 'known') {

@@ -118,7 +118,13 @@ function fingerprint({ content }: VendorEvent, digest: string): string {
   return hash('sha256', JSON.stringify(content), 'base64url')
 }
 
-function toResyncs(entityType: string | undefined, context: HandOverContext): readonly HandOver[] {
+type ResyncContext = Pick<HandOverContext, 'registration' | 'targets' | 'deliveryId' | 'now'>
+
+/** Has everything of that kind read again, or of every kind. */
+export function toResyncs(
+  entityType: string | undefined,
+  context: ResyncContext,
+): readonly HandOver[] {
   return context.targets
     .filter((target) => entityType === undefined || target.entityType === entityType)
     .map((target) => ({
@@ -130,7 +136,7 @@ function toResyncs(entityType: string | undefined, context: HandOverContext): re
     }))
 }
 
-function bodyOf(target: SyncTarget, record: object, context: HandOverContext) {
+function bodyOf(target: SyncTarget, record: object, context: ResyncContext) {
   const { registration, deliveryId, now } = context
   const { taskId, integrationId, syncMode, priority } = target
   return {

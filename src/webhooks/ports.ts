@@ -7,10 +7,12 @@ import type { Vault } from '../core/vault.ts'
 import type { Delivery } from './delivery.ts'
 import type { SyncTarget } from './hand-over.ts'
 import type { Registration, SecretUsage } from './registration.ts'
+import type { Subscription } from './subscription.ts'
 
 export interface WebhookPorts {
   readonly registrations: Collection<Registration>
   readonly usage: Collection<SecretUsage>
+  readonly subscriptions: Collection<Subscription>
   readonly deliveries: Collection<Delivery>
   /** The tasks that keep records of a connection in step. */
   readonly targetsOf: (tenantId: string, connectionId: string) => Promise<readonly SyncTarget[]>

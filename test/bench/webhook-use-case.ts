@@ -6,6 +6,7 @@ import type { Queue } from '../../src/core/queue.ts'
 import { openWebhookReceiver } from '../../src/webhooks/receive.ts'
 import type { Delivery } from '../../src/webhooks/delivery.ts'
 import type { Registration, SecretUsage } from '../../src/webhooks/registration.ts'
+import type { Subscription } from '../../src/webhooks/subscription.ts'
 import { schemes } from '../../src/webhooks/schemes.ts'
 import { sign } from '../../src/webhooks/sign.ts'
 import type { Bench } from './harness.ts'
@@ -64,6 +65,7 @@ export const webhookUseCase: Bench = {
     const receiver = openWebhookReceiver({
       registrations: keepingNothing(registration),
       usage: keepingNothing<SecretUsage>(),
+      subscriptions: keepingNothing<Subscription>(),
       deliveries: keepingNothing<Delivery>(),
       inbound: countingQueue((count) => (sent += count)),
       outbound: countingQueue(() => {}),

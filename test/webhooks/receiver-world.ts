@@ -5,6 +5,7 @@ import type { SyncTarget } from '../../src/webhooks/hand-over.ts'
 import type { WebhookPorts } from '../../src/webhooks/ports.ts'
 import { openWebhookReceiver } from '../../src/webhooks/receive.ts'
 import { secretName, type Registration, type SecretUsage } from '../../src/webhooks/registration.ts'
+import type { Subscription } from '../../src/webhooks/subscription.ts'
 import { sign } from '../../src/webhooks/sign.ts'
 import { schemeNamed } from '../../src/webhooks/schemes.ts'
 import { memoryBlobs } from '../ports/memory-blobs.ts'
@@ -41,6 +42,7 @@ export const registration: Registration = {
 export async function world(some: Partial<Registration> = {}, targets = [incidentTarget]) {
   const registrations = memoryCollection<Registration>()
   const usage = memoryCollection<SecretUsage>()
+  const subscriptions = memoryCollection<Subscription>()
   const deliveries = memoryCollection<Delivery>()
   const inbound = memoryQueue()
   const outbound = memoryQueue()
@@ -62,6 +64,7 @@ export async function world(some: Partial<Registration> = {}, targets = [inciden
   const ports: WebhookPorts = {
     registrations,
     usage,
+    subscriptions,
     deliveries,
     inbound,
     outbound,
@@ -85,6 +88,7 @@ export async function world(some: Partial<Registration> = {}, targets = [inciden
     ports,
     registrations,
     usage,
+    subscriptions,
     deliveries,
     inbound,
     outbound,

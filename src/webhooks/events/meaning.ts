@@ -1,4 +1,5 @@
 import type { JsonObject } from '../../core/canonical-json.ts'
+import type { Lifecycle } from '../subscription.ts'
 
 export type Operation = 'create' | 'update' | 'delete'
 
@@ -21,9 +22,14 @@ export interface VendorEvent {
 export type Meaning =
   | VendorEvent
   /** Something was missed: everything of that kind (of every kind, where none is told) is to be read again. */
-  | { readonly kind: 'resync'; readonly eventType: string; readonly entityType?: string }
+  | {
+      readonly kind: 'resync'
+      readonly eventType: string
+      readonly entityType?: string
+      readonly lifecycle?: Lifecycle
+    }
   /** Known, and no record to read. */
-  | { readonly kind: 'notice'; readonly eventType: string }
+  | { readonly kind: 'notice'; readonly eventType: string; readonly lifecycle?: Lifecycle }
   /** Nobody has said yet what it means. */
   | { readonly kind: 'unknown'; readonly eventType: string }
   | { readonly kind: 'malformed'; readonly reason: string }
