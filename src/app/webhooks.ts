@@ -57,6 +57,7 @@ export function composeWebhooks(services: WebhookServices): Webhooks {
       usage: cosmos.collection(containers.webhookRegistrations),
       subscriptions: cosmos.collection(containers.webhookRegistrations),
       deliveries: cosmos.collection(containers.deliveries),
+      standings: cosmos.collection(containers.deliveries),
       inbound: bus.queue(settings.serviceBus.inboundQueue),
       outbound: bus.queue(settings.serviceBus.outboundQueue),
       vault: await services.vault(),

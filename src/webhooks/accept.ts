@@ -10,6 +10,7 @@ import { interpret, type Interpretation } from './interpret.ts'
 import type { Receipt } from './receive.ts'
 import { withoutProof } from './retained.ts'
 import type { Verdict } from './scheme.ts'
+import { climb, type Rung } from './standing.ts'
 import { noteLifecycle } from './subscriptions.ts'
 
 interface Accepted {
@@ -27,7 +28,7 @@ export async function accept(parts: CallParts, call: Call, accepted: Accepted): 
   const digest = hash('sha256', rawBody, 'base64url')
   // Without an id of the sender's, the same bytes within a moment are the same delivery.
   const id = idOf('delivery', registration.id, senderId ?? `${digest}/${spanOf(startedAt)}`)
-  const meaning = interpret({
+  const read = interpret({
     registration,
     targets,
     headers: incoming.headers,
@@ -37,6 +38,9 @@ export async function accept(parts: CallParts, call: Call, accepted: Accepted): 
     isIdentified: senderId !== undefined,
     now: startedAt,
   })
+  const { rungs } = read
+  const outdated = rungs.length === 0 ? none : await climb(ports, registration.id, rungs)
+  const meaning = outdated.size === 0 ? read : withoutOutdated(read, outdated)
   const { handOvers } = meaning
   const body = await keepBody(ports, { ...registration, id }, withoutProof(scheme, rawBody))
   const delivery: Delivery = {
@@ -45,6 +49,7 @@ export async function accept(parts: CallParts, call: Call, accepted: Accepted): 
     verified: true,
     ...factsOf(accepted),
     ...contentsOf(meaning),
+    ...(outdated.size === 0 ? {} : { outdated: outdated.size }),
     ...(body === undefined ? {} : { body }),
   }
   const mustBeStored =
@@ -66,6 +71,16 @@ export async function accept(parts: CallParts, call: Call, accepted: Accepted): 
     })
   }
   return receiptOf(call, delivery, meaning)
+}
+
+const none: ReadonlySet<Rung> = new Set()
+
+/** A message all of whose news is old is not sent. */
+function withoutOutdated(read: Interpretation, outdated: ReadonlySet<Rung>): Interpretation {
+  const handOvers = read.handOvers.filter(
+    ({ rungs }) => rungs === undefined || rungs.some((rung) => !outdated.has(rung)),
+  )
+  return { ...read, handOvers }
 }
 
 function statusOf({ handOvers, quarantine }: Interpretation): Delivery['status'] {

@@ -90,8 +90,15 @@ function toPull(events: Group, context: HandOverContext): readonly HandOver[] {
     {
       queue: 'inbound',
       message: { ...identityOf(events, context), ...bodyOf(target, record, context) },
+      ...rungsOf(events),
     },
   ]
+}
+
+/** Nothing where one of the events is no rung: it is worth telling in any case. */
+function rungsOf(events: readonly VendorEvent[]): Pick<HandOver, 'rungs'> {
+  const rungs = events.flatMap(({ rung }) => rung ?? [])
+  return rungs.length === events.length ? { rungs } : {}
 }
 
 function identityOf(events: Group, context: HandOverContext) {
@@ -174,7 +181,7 @@ function toOutbound(event: VendorEvent, index: number, context: HandOverContext)
   }
   const id = idOf('event', deliveryId, event.entityType, event.externalId, String(index))
   const message = { id, correlationId: deliveryId, body }
-  return { queue: 'outbound', message, ...(isCut ? { isCut } : {}) }
+  return { queue: 'outbound', message, ...(isCut ? { isCut } : {}), ...rungsOf([event]) }
 }
 
 /** The span of time that stands for an id where the sender gives none. */

@@ -5,6 +5,7 @@ import { malformed, type Headers, type Meaning } from './events/meaning.ts'
 import { handOversFor, type SyncTarget } from './hand-over.ts'
 import { keptHeaders } from './retained.ts'
 import type { Registration } from './registration.ts'
+import type { Rung } from './standing.ts'
 import type { Lifecycle } from './subscription.ts'
 
 /** A delivery of more elements is kept unread. */
@@ -22,6 +23,7 @@ export interface Interpretation {
   readonly elements: number
   readonly eventType: string | null
   readonly entityId: string | null
+  readonly rungs: readonly Rung[]
   /** What it says of its subscription. */
   readonly lifecycles: readonly Lifecycle[]
   /** Why the body as a whole could not be read. */
@@ -73,6 +75,7 @@ function summaryOf(meanings: readonly Meaning[]) {
     eventType: event?.eventType ?? (named && 'eventType' in named ? named.eventType : null),
     entityId: event?.externalId ?? null,
     quarantine: meanings.flatMap(quarantined).slice(0, MAX_QUARANTINED),
+    rungs: meanings.flatMap((meaning) => (meaning.kind === 'event' ? (meaning.rung ?? []) : [])),
     lifecycles: meanings
       .flatMap((meaning) =>
         'lifecycle' in meaning && meaning.lifecycle ? [meaning.lifecycle] : [],

@@ -7,6 +7,7 @@ import type { Vault } from '../core/vault.ts'
 import type { Delivery } from './delivery.ts'
 import type { SyncTarget } from './hand-over.ts'
 import type { Registration, SecretUsage } from './registration.ts'
+import type { Standing } from './standing.ts'
 import type { Subscription } from './subscription.ts'
 
 export interface WebhookPorts {
@@ -14,6 +15,7 @@ export interface WebhookPorts {
   readonly usage: Collection<SecretUsage>
   readonly subscriptions: Collection<Subscription>
   readonly deliveries: Collection<Delivery>
+  readonly standings: Collection<Standing>
   /** The tasks that keep records of a connection in step. */
   readonly targetsOf: (tenantId: string, connectionId: string) => Promise<readonly SyncTarget[]>
   readonly vault: Vault

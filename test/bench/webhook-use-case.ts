@@ -6,6 +6,7 @@ import type { Queue } from '../../src/core/queue.ts'
 import { openWebhookReceiver } from '../../src/webhooks/receive.ts'
 import type { Delivery } from '../../src/webhooks/delivery.ts'
 import type { Registration, SecretUsage } from '../../src/webhooks/registration.ts'
+import type { Standing } from '../../src/webhooks/standing.ts'
 import type { Subscription } from '../../src/webhooks/subscription.ts'
 import { schemes } from '../../src/webhooks/schemes.ts'
 import { sign } from '../../src/webhooks/sign.ts'
@@ -66,6 +67,7 @@ export const webhookUseCase: Bench = {
       registrations: keepingNothing(registration),
       usage: keepingNothing<SecretUsage>(),
       subscriptions: keepingNothing<Subscription>(),
+      standings: keepingNothing<Standing>(),
       deliveries: keepingNothing<Delivery>(),
       inbound: countingQueue((count) => (sent += count)),
       outbound: countingQueue(() => {}),

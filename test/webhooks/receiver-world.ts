@@ -5,6 +5,7 @@ import type { SyncTarget } from '../../src/webhooks/hand-over.ts'
 import type { WebhookPorts } from '../../src/webhooks/ports.ts'
 import { openWebhookReceiver } from '../../src/webhooks/receive.ts'
 import { secretName, type Registration, type SecretUsage } from '../../src/webhooks/registration.ts'
+import type { Standing } from '../../src/webhooks/standing.ts'
 import type { Subscription } from '../../src/webhooks/subscription.ts'
 import { sign } from '../../src/webhooks/sign.ts'
 import { schemeNamed } from '../../src/webhooks/schemes.ts'
@@ -43,6 +44,7 @@ export async function world(some: Partial<Registration> = {}, targets = [inciden
   const registrations = memoryCollection<Registration>()
   const usage = memoryCollection<SecretUsage>()
   const subscriptions = memoryCollection<Subscription>()
+  const standings = memoryCollection<Standing>()
   const deliveries = memoryCollection<Delivery>()
   const inbound = memoryQueue()
   const outbound = memoryQueue()
@@ -65,6 +67,7 @@ export async function world(some: Partial<Registration> = {}, targets = [inciden
     registrations,
     usage,
     subscriptions,
+    standings,
     deliveries,
     inbound,
     outbound,
@@ -89,6 +92,7 @@ export async function world(some: Partial<Registration> = {}, targets = [inciden
     registrations,
     usage,
     subscriptions,
+    standings,
     deliveries,
     inbound,
     outbound,

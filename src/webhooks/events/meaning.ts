@@ -1,4 +1,5 @@
 import type { JsonObject } from '../../core/canonical-json.ts'
+import type { Rung } from '../standing.ts'
 import type { Lifecycle } from '../subscription.ts'
 
 export type Operation = 'create' | 'update' | 'delete'
@@ -16,6 +17,8 @@ export interface VendorEvent {
   readonly sourceVersion?: string
   /** What makes this the same change when it comes in another delivery; the whole body where nothing is told. */
   readonly content?: unknown
+  /** Where statuses of one thing come in any order: the one that this event tells, and how high it stands. */
+  readonly rung?: Rung
 }
 
 /** What one element of a delivery says. */
@@ -95,6 +98,7 @@ export interface EventParts {
   readonly changes?: JsonObject | undefined
   readonly sourceVersion?: string | undefined
   readonly content?: unknown
+  readonly rung?: Pick<Rung, 'status' | 'rank'>
 }
 
 const MAX_ID_LENGTH = 500
@@ -103,6 +107,7 @@ const MAX_NAME_LENGTH = 200
 /** An event, or what is wrong with it. */
 export function eventOf(parts: EventParts): Meaning {
   const { entityType, externalId, operation = 'update', changes, sourceVersion, content } = parts
+  const { rung } = parts
   const eventType = parts.eventType.slice(0, MAX_NAME_LENGTH)
   if (!entityType || !externalId) {
     return malformed(`${eventType} names no record`)
@@ -121,6 +126,7 @@ export function eventOf(parts: EventParts): Meaning {
       ? {}
       : { sourceVersion: sourceVersion.slice(0, MAX_ID_LENGTH) }),
     ...(content === undefined ? {} : { content }),
+    ...(rung === undefined ? {} : { rung: { entityType, externalId, ...rung } }),
   }
 }
 
