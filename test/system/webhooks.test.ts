@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { setTimeout as delay } from 'node:timers/promises'
 import { demo, seedRegistration } from '../../infra/local/demo.ts'
-import { cosmosClient, seedTask } from '../../infra/local/seed.ts'
+import { cosmosClient, seedTask, storeDocument } from '../../infra/local/seed.ts'
 import topology from '../../src/topology.json' with { type: 'json' }
 import type { FunctionsProcess } from '../../infra/local/functions-process.ts'
 import { fireTimer, startRunning, type Running } from './running.ts'
@@ -281,6 +281,66 @@ test('a large webhook is kept as a blob and can be shown', async () => {
   const shown = await operate('GET', `deliveries/${id}`)
   expect(shown.body.data).toMatchObject({ content: { eventId: 'large', text } })
 })
+
+test('every minute a timer sends what waited for its queue and tells what nobody told', async () => {
+  const { stack } = running
+  const at = '2026-01-01T00:00:00.000Z'
+  const common = { tenantId: demo.tenantId, connectionId: demo.connectionId, receivedAt: at }
+  // As instances leave them that found the queue away, or died.
+  await storeDocument(stack, 'deliveries', {
+    ...common,
+    id: 'delivery-pending',
+    registrationId: demo.registrationId,
+    status: 'pending',
+    queued: false,
+    ttl: -1,
+    outbox: [{ queue: 'outbound', id: 'event-waited', body: { hello: 'again' } }],
+  })
+  await storeDocument(stack, 'deliveries', {
+    id: 'delivery-untold',
+    registrationId: 'servicenow-webhook',
+    receivedAt: at,
+    status: 'received',
+    claimedUntil: at,
+    untold: { userId: 'u1', notification: { type: 'incident_assigned', title: 't', body: 'b' } },
+  })
+  await fireTimer(running, functions, 'WebhookRelay')
+  using client = cosmosClient(stack)
+  const container = client
+    .database(topology.database)
+    .container(topology.containers.deliveries.name)
+  const read = async (id: string, partition: string) =>
+    (await container.item(id, partition).read<{ status: string; outbox?: unknown }>()).resource
+  const ended = async () => [
+    (await read('delivery-pending', demo.registrationId))?.status,
+    (await read('delivery-untold', 'servicenow-webhook'))?.status,
+  ]
+  while ((await ended()).join() !== 'queued,notified') await delay(50)
+  expect(await read('delivery-pending', demo.registrationId)).not.toHaveProperty('outbox')
+  expect(await read('delivery-untold', 'servicenow-webhook')).not.toHaveProperty('untold')
+}, 30_000)
+
+test('a subscription is asked for, and people see what became of it', async () => {
+  const body = {
+    connectionId: demo.connectionId,
+    scheme: 'microsoft-graph',
+    secret: 'client-state',
+  }
+  const made = await operate('POST', 'webhook-registrations', { body })
+  const path = `webhook-registrations/${made.body.data?.id}/subscription`
+  expect((await operate('GET', path)).status).toBe(404)
+  const wanted = { resource: 'users/1/messages' }
+  const asked = await operate('PUT', path, { body: wanted })
+  expect(asked).toMatchObject({ status: 202, body: { data: { subscriptionId: null } } })
+  await fireTimer(running, functions, 'WebhookRelay')
+  // The demo's connection is no Graph: it says so.
+  const seen = async () => (await operate('GET', path)).body.data?.['attempts']
+  while ((await seen()) !== 1) await delay(50)
+  expect((await operate('PUT', path, { body: wanted, tenant: 'other' })).status).toBe(404)
+  const other = `webhook-registrations/${demo.registrationId}/subscription`
+  expect((await operate('PUT', other, { body: wanted })).status).toBe(400)
+  expect((await operate('GET', 'webhook-registrations')).status).toBe(200)
+}, 30_000)
 
 test('an event that is forwarded to the outbound queue has the connection told what it was not told yet', async () => {
   await using own = await startRunning({ serviceNow: { count: 1 } })
