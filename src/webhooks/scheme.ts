@@ -35,6 +35,7 @@ const challengeNames = [
   'event-grid',
   'cloudevents',
   'crc',
+  'trello',
   'discord',
 ] as const
 

@@ -342,6 +342,16 @@ test('a subscription is asked for, and people see what became of it', async () =
   expect((await operate('GET', 'webhook-registrations')).status).toBe(200)
 }, 30_000)
 
+test('a vendor that looks with HEAD is answered, if anybody has registered it', async () => {
+  const body = { connectionId: demo.connectionId, scheme: 'trello', secret: 'trello-secret' }
+  const made = await operate('POST', 'webhook-registrations', { body })
+  const look = async (id: unknown) =>
+    (await fetch(`${functions.url}/webhooks/${String(id)}/events`, { method: 'HEAD' })).status
+  expect(await look(made.body.data?.id)).toBe(200)
+  expect(await look(demo.registrationId)).toBe(405)
+  expect(await look('reg-999')).toBe(404)
+})
+
 test('an event that is forwarded to the outbound queue has the connection told what it was not told yet', async () => {
   await using own = await startRunning({ serviceNow: { count: 1 } })
   const { stack } = own

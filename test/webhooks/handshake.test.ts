@@ -34,6 +34,19 @@ const text = (body: string) => ({
   body,
 })
 
+test('trello looks with HEAD whether the address answers, and others who do so learn nothing', () => {
+  const looking = call({ method: 'HEAD' })
+  expect(handshake(schemes.trello, looking)).toMatchObject({
+    kind: 'answered',
+    answer: { status: 200, body: '' },
+  })
+  expect(handshake(schemes.trello, call({}))).toEqual({ kind: 'none' })
+  const others = Object.values(schemes).filter(({ name }) => name !== 'trello')
+  for (const scheme of others) {
+    expect(handshake(scheme, looking), scheme.name).not.toMatchObject({ answer: { status: 200 } })
+  }
+})
+
 describe('slack', () => {
   const body = { type: 'url_verification', challenge: '3eZbrw1aB' }
 
