@@ -20,11 +20,17 @@ export async function keepGrant(
   for (let tried = 0; tried < KEEP_TRIES; tried += 1) {
     const stored = await ports.credentials.get([tenantId], id)
     const done = stored
-      ? await replace(ports, stored, { ...refreshed(stored.document, pair), enabled: true })
+      ? await replace(ports, stored, revived(stored.document, pair))
       : await create(ports, blank, pair)
     if (done) return
   }
   throw new AppError('conflict', `the credential ${id} kept changing`)
+}
+
+/** One whose end was begun lives on with what the person has given. */
+function revived(document: Credential, pair: VersionedSecret<OAuthSecret>): Credential {
+  const { endedAt: _, ...rest } = document
+  return { ...refreshed(rest, pair), enabled: true }
 }
 
 /** Stores a grant where there is none; one that somebody else has stored meanwhile stays. */

@@ -2,7 +2,7 @@ import type { Stored } from '../core/collection.ts'
 import { SECOND_MS } from '../core/time.ts'
 import { authorized, missing, reauth, refuse, unchanging, WAITS_FOR_PERSON } from './answer.ts'
 import { isAlive, standingOf, type Credential, type Standing, type Wish } from './credential.ts'
-import type { Asking } from './grant.ts'
+import { askingFor } from './grant.ts'
 import type {
   CredentialAnswer,
   CredentialOptions,
@@ -132,7 +132,7 @@ export class Look {
     const { ports, options, request } = this.#looking
     const asking = askingFor(ports, request, current.secret)
     if (!asking) {
-      const reason = `no OAuth client is set for ${request.integrationId}`
+      const reason = `no OAuth client is set for ${request.integrationId}, or not for this host`
       return { answer: refuse('credential_not_found', reason) }
     }
     const work = { ports, options, asking }
@@ -161,20 +161,6 @@ export class Look {
       ? authorized(secret)
       : undefined
   }
-}
-
-/** How the provider is asked; undefined where neither the secret nor the settings hold a client. */
-export function askingFor(
-  ports: Pick<CredentialPorts, 'providerOf' | 'clientOf'>,
-  { integrationId, origin }: Pick<CredentialRequest, 'integrationId' | 'origin'>,
-  secret: Pick<OAuthSecret, 'clientId' | 'clientSecret'>,
-): Asking | undefined {
-  const provider = ports.providerOf(integrationId)
-  const ours = ports.clientOf(integrationId)
-  const clientId = secret.clientId ?? ours?.clientId
-  const clientSecret = secret.clientSecret ?? (secret.clientId ? undefined : ours?.clientSecret)
-  if (!provider || clientId === undefined || clientSecret === undefined) return undefined
-  return { provider, origin, client: { clientId, clientSecret } }
 }
 
 export function wishOf({ refused, lastingMs }: CredentialRequest): Wish {

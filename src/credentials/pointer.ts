@@ -26,7 +26,8 @@ export async function movePointer(
     if (await replace(ports, at, refreshed(at.document, pair))) return true
     const { tenantId, id } = at.document
     const found = await ports.credentials.get([tenantId], id)
-    if (!found || !(await isOlder(ports, found.document, pair))) return false
+    if (!found || found.document.endedAt !== undefined) return false
+    if (!(await isOlder(ports, found.document, pair))) return false
     at = found
   }
   return false

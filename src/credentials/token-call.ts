@@ -46,11 +46,11 @@ export async function callTokenEndpoint(
 /** Sends the request. Throws what `fetch` throws when no answer came. */
 export async function post(
   { fetch }: Pick<CredentialPorts, 'fetch'>,
-  { url, headers, body }: TokenRequest,
+  { url, method, headers, body }: TokenRequest,
   timeoutMs: number,
 ): Promise<TokenAnswer> {
   const response = await fetch(url, {
-    method: 'POST',
+    method,
     headers,
     body,
     redirect: 'manual',

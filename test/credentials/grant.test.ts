@@ -73,10 +73,10 @@ describe('the request for a token', () => {
 })
 
 test('ServiceNow’s revocation has the token in the body, never in the address', () => {
-  const request = revocationRequest(asking('servicenow'), 'r')
+  const request = revocationRequest(asking('servicenow'), { refreshToken: 'r' })
   expect(request?.url).toBe('https://acme.example/oauth_revoke_token.do')
   expect(new URLSearchParams(request?.body).get('token')).toBe('r')
-  expect(revocationRequest(asking('hubspot'), 'r')).toBeUndefined()
+  expect(revocationRequest(asking('microsoft'), { refreshToken: 'r' })).toBeUndefined()
 })
 
 describe('where a browser is sent', () => {

@@ -367,7 +367,7 @@ describe('the refresher of idle tokens', () => {
 
 /** A person consents anew, in a browser. */
 async function reconnect(here: Awaited<ReturnType<typeof world>>): Promise<void> {
-  const { url } = await here.startAuthorization({
+  const { url, proof } = await here.startAuthorization({
     caller: { subject: 'a', tenantId: 'tenant-1', roles: ['admin'], userId: 'a' },
     connectionId: 'conn-1',
     redirectUri: 'http://127.0.0.1:7071/api/oauth/callback',
@@ -377,6 +377,7 @@ async function reconnect(here: Awaited<ReturnType<typeof world>>): Promise<void>
   await here.completeAuthorization({
     state: back.get('state') ?? '',
     code: back.get('code') ?? '',
+    proof,
   })
 }
 

@@ -8,7 +8,23 @@ export interface Refusal {
 export interface Profile {
   readonly authorizePath: string
   readonly tokenPath: string
-  readonly revokePath: string
+  /** How a grant is ended; nothing where the vendor has no such call. `takes`: which token it wants. */
+  readonly revocation?: {
+    readonly method: 'POST' | 'DELETE'
+    /** May end in `/`: the token follows. */
+    readonly path: string
+    readonly takes: 'refresh' | 'access'
+    readonly proof: 'client in body' | 'client in header' | 'token in header' | 'none'
+  }
+  /** What it asks of the assertion of a JWT bearer (RFC 7523 §3); nothing where it takes none. */
+  readonly assertion?: {
+    readonly audience: 'client id' | 'origin'
+    readonly skewSeconds: number
+    /** Between now and `exp`, at most. */
+    readonly longestSeconds: number
+    /** Whether a `jti` works once. */
+    readonly once: boolean
+  }
   /** `never`: the refresh token stays; `always`: each refresh ends it, after the leeway. */
   readonly rotation: 'never' | 'always'
   /** Milliseconds in which a refresh token that was used may be used again. */
@@ -28,7 +44,6 @@ export interface Profile {
 const standard: Profile = {
   authorizePath: '/oauth/authorize',
   tokenPath: '/oauth/token',
-  revokePath: '/oauth/revoke',
   rotation: 'never',
   leewayMs: 0,
   killsOldAccess: false,
@@ -50,7 +65,13 @@ export const profiles = {
     ...standard,
     authorizePath: '/oauth_auth.do',
     tokenPath: '/oauth_token.do',
-    revokePath: '/oauth_revoke_token.do',
+    revocation: {
+      method: 'POST',
+      path: '/oauth_revoke_token.do',
+      takes: 'refresh',
+      proof: 'none',
+    },
+    assertion: { audience: 'client id', skewSeconds: 300, longestSeconds: 3_600, once: true },
     expiresIn: 1_799,
     lifetimeSeconds: 1_800,
     refreshTokenInAnswer: 'always',
@@ -67,7 +88,13 @@ export const profiles = {
     ...standard,
     authorizePath: '/services/oauth2/authorize',
     tokenPath: '/services/oauth2/token',
-    revokePath: '/services/oauth2/revoke',
+    revocation: {
+      method: 'POST',
+      path: '/services/oauth2/revoke',
+      takes: 'refresh',
+      proof: 'none',
+    },
+    assertion: { audience: 'origin', skewSeconds: 0, longestSeconds: 300, once: false },
     rotation: 'always',
     expiresIn: undefined,
     lifetimeSeconds: 7_200,
@@ -81,6 +108,12 @@ export const profiles = {
     ...standard,
     authorizePath: '/oauth/authorizations/new',
     tokenPath: '/oauth/tokens',
+    revocation: {
+      method: 'DELETE',
+      path: '/api/v2/oauth/tokens/current.json',
+      takes: 'access',
+      proof: 'token in header',
+    },
     rotation: 'always',
     killsOldAccess: true,
     expiresIn: 1_800,
@@ -91,6 +124,12 @@ export const profiles = {
     ...standard,
     authorizePath: '/login/oauth/authorize',
     tokenPath: '/login/oauth/access_token',
+    revocation: {
+      method: 'DELETE',
+      path: '/applications/twin-client/grant',
+      takes: 'access',
+      proof: 'client in header',
+    },
     rotation: 'always',
     expiresIn: 28_800,
     lifetimeSeconds: 28_800,
@@ -101,7 +140,12 @@ export const profiles = {
     ...standard,
     authorizePath: '/oauth/v2/authorize',
     tokenPath: '/api/oauth.v2.access',
-    revokePath: '/api/auth.revoke',
+    revocation: {
+      method: 'POST',
+      path: '/api/auth.revoke',
+      takes: 'access',
+      proof: 'token in header',
+    },
     rotation: 'always',
     expiresIn: 43_200,
     lifetimeSeconds: 43_200,
@@ -112,7 +156,12 @@ export const profiles = {
     ...standard,
     authorizePath: '/v1/oauth/authorize',
     tokenPath: '/v1/oauth/token',
-    revokePath: '/v1/oauth/revoke',
+    revocation: {
+      method: 'POST',
+      path: '/v1/oauth/revoke',
+      takes: 'access',
+      proof: 'client in header',
+    },
     rotation: 'always',
     expiresIn: undefined,
     client: 'basic',
@@ -122,7 +171,7 @@ export const profiles = {
     ...standard,
     authorizePath: '/o/oauth2/v2/auth',
     tokenPath: '/token',
-    revokePath: '/revoke',
+    revocation: { method: 'POST', path: '/revoke', takes: 'refresh', proof: 'none' },
     expiresIn: 3_599,
   },
   microsoft: {
@@ -142,6 +191,12 @@ export const profiles = {
   hubspot: {
     ...standard,
     tokenPath: '/oauth/v1/token',
+    revocation: {
+      method: 'DELETE',
+      path: '/oauth/v1/refresh-tokens/',
+      takes: 'refresh',
+      proof: 'none',
+    },
     expiresIn: 1_800,
     lifetimeSeconds: 1_800,
     refreshTokenInAnswer: 'always',

@@ -3,8 +3,10 @@ import { z } from 'zod'
 import { Control, controlCommand } from '../control.ts'
 import type { Emulator, EmulatorOptions } from '../emulator.ts'
 import { serveHttp, type LocalRequest, type LocalResponse } from '../http-server.ts'
+import { isGoodAssertion, type TrustedKey } from './assertion.ts'
 import { Families, type Issued } from './families.ts'
 import { profiles, type Profile, type ProfileName, type Refusal } from './profiles.ts'
+import { answerRevocation, isRevocation } from './revocation.ts'
 
 export interface OAuthProviderOptions extends EmulatorOptions {
   /** Whose behaviour. Default servicenow. */
@@ -35,6 +37,9 @@ export const TWIN_CLIENT = { clientId: 'twin-client', clientSecret: 'twin-client
 export class OAuthProviderControl extends Control {
   readonly families: Families
   readonly requests: SeenRequest[] = []
+  /** Keys whose assertions are taken, and the assertions that were. */
+  readonly trusted: TrustedKey[] = []
+  readonly assertions = new Set<string>()
   readonly #holds: Hold[] = []
   #profile: Profile
 
@@ -108,15 +113,14 @@ export async function startOAuthProvider(
       switch (endpoint) {
         case 'token': {
           await control.pass('received')
-          const answer = answerToken(request, control)
+          const answer = await answerToken(request, control)
           await control.pass('processed')
           return answer
         }
         case 'authorize':
           return authorize(request, control)
         case 'revoke':
-          control.families.revoke(readFields(request).get('token') ?? '')
-          return { status: 200, body: {} }
+          return revoke(request, control)
         case 'other':
           return answerResource(request, control)
       }
@@ -137,16 +141,20 @@ export async function startOAuthProvider(
   }
 }
 
-function endpointOf(
-  { method, url }: LocalRequest,
-  { authorizePath, tokenPath, revokePath }: Profile,
-): SeenRequest['endpoint'] {
+function endpointOf(request: LocalRequest, profile: Profile): SeenRequest['endpoint'] {
+  const { method, url } = request
+  const { authorizePath, tokenPath } = profile
   if (method === 'POST' && url.pathname === tokenPath) return 'token'
-  if (method === 'POST' && url.pathname === revokePath) return 'revoke'
+  if (isRevocation(request, profile)) return 'revoke'
   return method === 'GET' && url.pathname === authorizePath ? 'authorize' : 'other'
 }
 
-function answerToken(request: LocalRequest, control: OAuthProviderControl): LocalResponse {
+const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
+
+async function answerToken(
+  request: LocalRequest,
+  control: OAuthProviderControl,
+): Promise<LocalResponse> {
   const profile = control.profile()
   const fields = isEncoded(request, profile) ? readFields(request) : undefined
   if (!fields) return { status: 400, body: { error: 'invalid_request' } }
@@ -158,13 +166,39 @@ function answerToken(request: LocalRequest, control: OAuthProviderControl): Loca
     }
     case 'authorization_code':
       return exchange(fields, control)
-    case 'client_credentials': {
-      const issued = control.families.use(control.families.connect())
-      return issued ? tokens({ ...issued, isNew: false }, profile) : profile.deadGrant
+    case 'client_credentials':
+      return accessOnly(control)
+    case JWT_BEARER: {
+      const isGood = await isGoodAssertion({
+        assertion: fields.get('assertion') ?? '',
+        profile,
+        clientId: TWIN_CLIENT.clientId,
+        origin: request.url.origin,
+        now: new Date(control.clock.now()),
+        keys: control.trusted,
+        used: control.assertions,
+      })
+      return isGood ? accessOnly(control) : profile.deadGrant
     }
     default:
       return { status: 400, body: { error: 'unsupported_grant_type' } }
   }
+}
+
+/** No refresh token belongs to a grant that can be had again at any time. */
+function accessOnly(control: OAuthProviderControl): Refusal {
+  const profile = control.profile()
+  const issued = control.families.use(control.families.connect())
+  if (!issued) return profile.deadGrant
+  return tokens({ ...issued, isNew: false }, { ...profile, refreshTokenInAnswer: 'when it is new' })
+}
+
+function revoke(request: LocalRequest, control: OAuthProviderControl): LocalResponse {
+  const profile = control.profile()
+  const fields = readFields(request)
+  return answerRevocation(request, { profile, families: control.families, fields }, (client) =>
+    isClient(request, fields, { ...profile, client }),
+  )
 }
 
 function isEncoded({ headers }: LocalRequest, { encoding }: Profile): boolean {
@@ -175,7 +209,7 @@ function isEncoded({ headers }: LocalRequest, { encoding }: Profile): boolean {
 function readFields({ body, headers }: LocalRequest): URLSearchParams {
   const text = body.toString()
   if (!/^application\/json\b/.test(headers['content-type'] ?? '')) return new URLSearchParams(text)
-  const parsed = z.record(z.string(), z.string()).safeParse(JSON.parse(text))
+  const parsed = z.record(z.string(), z.string()).safeParse(text === '' ? {} : JSON.parse(text))
   return new URLSearchParams(parsed.data ?? {})
 }
 
