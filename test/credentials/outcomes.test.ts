@@ -149,6 +149,14 @@ describe('S50: what goes wrong at a token endpoint', () => {
     expect(here.twin.control.families.replayed()).toBe(0)
   })
 
+  test('S49: half an answer of a vendor whose tokens work once is not asked for again', async () => {
+    await using here = await world('zendesk')
+    const body = '{"access_token":"a","refresh_tok'
+    here.twin.control.fail({ operation: '^token$', status: 200, body })
+    expect(await here.ask()).toMatchObject({ kind: 'refused', code: 'reauth_required' })
+    expect(here.calls).toHaveLength(1)
+  })
+
   test('S49: a lost answer of a vendor with a reuse window is asked for again', async () => {
     await using here = await world('atlassian')
     here.twin.control.fail({ operation: '^token$', connection: 'lose-answer' })

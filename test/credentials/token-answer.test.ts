@@ -103,6 +103,8 @@ describe('S50: an answer without a token', () => {
     ['google', 200, '<html>', 'unavailable'],
     ['google', 200, '[]', 'unavailable'],
     ['google', 404, '<html>', 'unavailable'],
+    ['zendesk', 200, '{"access_token":"a","refresh_tok', 'unknown'],
+    ['zendesk', 400, '{"error":"inv', 'unavailable'],
   ] as const)('of %s, %d %o, means %s', ([vendor, status, body, kind]) => {
     expect(read(vendor, status, body).kind).toBe(kind)
   })

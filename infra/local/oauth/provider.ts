@@ -33,6 +33,12 @@ interface Hold {
 
 export const TWIN_CLIENT = { clientId: 'twin-client', clientSecret: 'twin-client-secret' } as const
 
+const trustedShape = z.strictObject({
+  publicKey: z.string().startsWith('-----BEGIN PUBLIC KEY'),
+  algorithm: z.string().min(1),
+  subject: z.string().min(1),
+})
+
 /** What the authorization server's own people can do. */
 export class OAuthProviderControl extends Control {
   readonly families: Families
@@ -86,6 +92,7 @@ export class OAuthProviderControl extends Control {
       revoke: controlCommand(z.strictObject({ token: z.string() }), ({ token }) =>
         this.families.revoke(token),
       ),
+      trust: controlCommand(trustedShape, (key) => void this.trusted.push(key)),
       play: controlCommand(
         z.strictObject({ profile: z.literal(Object.keys(profiles) as ProfileName[]) }), // its own keys
         ({ profile }) => this.play(profile),
