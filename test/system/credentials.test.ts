@@ -1,29 +1,14 @@
 import { expect, test } from 'vitest'
 import { countStored, demo } from '../../infra/local/demo.ts'
 import type { Credential } from '../../src/credentials/credential.ts'
+import type { FunctionsProcess } from '../../infra/local/functions-process.ts'
+import { pusherId, type PusherDocument } from '../../src/sync/record.ts'
 import type { Task } from '../../src/sync/task.ts'
 import { startRunning, type Running } from './running.ts'
-import { bearer, read, runTask, runYearly, vaultOf } from './tenant.ts'
+import { bearer, read, runTask, runYearly, store, until, vaultOf } from './tenant.ts'
 
-test('a revoked grant parks the work, is told once, is not hammered, and a person’s consent lets it go on', async () => {
-  await using running = await startRunning({ serviceNow: { count: 50 } })
-  await runYearly(running)
-  const lines: string[] = []
-  await using functions = await running.startFunctions({ onLine: (line) => lines.push(line) })
-  const { control } = running.stack.serviceNow
-  control.revokeTokens()
-
-  for (let round = 0; round < 3; round += 1) await runTask(running, functions)
-  expect(control.calls()).toEqual({ 'POST /oauth_token.do': 1 })
-  expect(await read<Credential>(running, 'credentials', demo.credentialId)).toMatchObject({
-    needsReauth: true,
-  })
-  const told = lines.filter((line) => /"level":"error".*token refresh failed/.test(line))
-  expect(told).toHaveLength(1)
-  expect(told[0]).toContain(demo.credentialId)
-  const failed = await read<Task>(running, 'tasks', demo.taskId)
-  expect(failed.status).toBe('failed')
-
+/** An admin consents anew, in a browser of their own; nobody else can end what it began. */
+async function reconnect(running: Running, functions: FunctionsProcess): Promise<void> {
   const authorize = await fetch(`${functions.url}/api/oauth/authorize/${demo.connectionId}`, {
     headers: await bearer(running, 'an-admin'),
     redirect: 'manual',
@@ -46,6 +31,28 @@ test('a revoked grant parks the work, is told once, is not hammered, and a perso
   ])
   const again = await fetch(callback, { headers: { cookie } })
   expect(again.status).toBe(400)
+}
+
+test('a revoked grant parks the work, is told once, is not hammered, and a person’s consent lets it go on', async () => {
+  await using running = await startRunning({ serviceNow: { count: 50 } })
+  await runYearly(running)
+  const lines: string[] = []
+  await using functions = await running.startFunctions({ onLine: (line) => lines.push(line) })
+  const { control } = running.stack.serviceNow
+  control.revokeTokens()
+
+  for (let round = 0; round < 3; round += 1) await runTask(running, functions)
+  expect(control.calls()).toEqual({ 'POST /oauth_token.do': 1 })
+  expect(await read<Credential>(running, 'credentials', demo.credentialId)).toMatchObject({
+    needsReauth: true,
+  })
+  const told = lines.filter((line) => /"level":"error".*token refresh failed/.test(line))
+  expect(told).toHaveLength(1)
+  expect(told[0]).toContain(demo.credentialId)
+  const failed = await read<Task>(running, 'tasks', demo.taskId)
+  expect(failed.status).toBe('failed')
+
+  await reconnect(running, functions)
   const hostile = await fetch(`${functions.url}/api/oauth/callback?state=x&error=<script>`)
   expect([hostile.status, hostile.headers.get('content-type')]).toEqual([
     400,
@@ -56,6 +63,71 @@ test('a revoked grant parks the work, is told once, is not hammered, and a perso
   await runTask(running, functions)
   expect((await countStored(running.stack)).records).toBe(50)
 }, 90_000)
+
+const pushedBy = (title: string) => (row: object) => Object.values(row).includes(title)
+
+test('what waits to be pushed while a grant is dead goes out by itself after the reconnect, told once each time', async () => {
+  await using running = await startRunning({ serviceNow: { count: 5 } })
+  await runYearly(running)
+  const task = await read<Task>(running, 'tasks', demo.taskId)
+  await store(running, 'tasks', { ...task, syncMode: 'bidirectional' })
+  const lines: string[] = []
+  await using functions = await running.startFunctions({ onLine: (line) => lines.push(line) })
+  const { control } = running.stack.serviceNow
+  await runTask(running, functions)
+  const headers = { ...(await bearer(running, 'op')), 'content-type': 'application/json' }
+  const list = await fetch(`${functions.url}/api/v1/records?entityType=incident`, { headers })
+  const { data } = (await list.json()) as { data: { id: string }[] } // as documented
+  const change = async (title: string) => {
+    for (const { id } of data) {
+      const path = `${functions.url}/api/v1/records/${id}?entityType=incident`
+      const etag = (await fetch(path, { headers })).headers.get('etag') ?? ''
+      const body = JSON.stringify({ fields: { shortDescription: title } })
+      const options = { method: 'PATCH', headers: { ...headers, 'if-match': etag }, body }
+      expect((await fetch(path, options)).status).toBe(200)
+    }
+  }
+  const told = () => lines.filter((line) => /"level":"error".*token refresh failed/.test(line))
+  const tokenCalls = () => control.calls()['POST /oauth_token.do'] ?? 0
+  const needsReauth = async () =>
+    (await read<Credential>(running, 'credentials', demo.credentialId)).needsReauth
+  const waits = async () =>
+    (await read<PusherDocument>(running, 'shards', pusher)).notBefore !== null
+
+  for (const round of [1, 2]) {
+    control.revokeTokens()
+    const before = tokenCalls()
+    await change(`first change of round ${round}`)
+    await until(needsReauth)
+    await until(waits)
+    await change(`change of round ${round}`)
+    await runTask(running, functions)
+    expect(tokenCalls() - before).toBe(1)
+    expect(told()).toHaveLength(round)
+    expect(control.rows('incident').some(pushedBy(`change of round ${round}`))).toBe(false)
+    expect((await countStored(running.stack)).parked).toBe(0)
+
+    await reconnect(running, functions)
+    await passQuarterOfAnHour(running)
+    await until(() => control.rows('incident').every(pushedBy(`change of round ${round}`)))
+    // The code was exchanged; that token did the rest.
+    expect(tokenCalls() - before).toBe(2)
+    expect(told()).toHaveLength(round)
+  }
+}, 90_000)
+
+const pusher = pusherId({
+  tenantId: demo.tenantId,
+  connectionId: demo.connectionId,
+  entityType: demo.entityType,
+})
+
+/** In the store, where the functions' own clock cannot be stepped, and at the bus. */
+async function passQuarterOfAnHour(running: Running): Promise<void> {
+  const document = await read<PusherDocument>(running, 'shards', pusher)
+  await store(running, 'shards', { ...document, notBefore: null })
+  running.stack.serviceBus.control.clock.advance(15 * 60_000)
+}
 
 const USER = '6816f79cc0a8016401c5a33be04be441'
 
