@@ -28,11 +28,8 @@ async function world(vendor: Vendor, algorithm: 'RS256' | 'ES256' = 'RS256') {
   twin.control.trusted.push({ publicKey, algorithm, subject: SUBJECT })
   const request = { tenantId: 'tenant-1', credentialId: 'cred-1', integrationId: vendor, origin }
   const secret = { kind: 'jwt_bearer', privateKey, algorithm, subject: SUBJECT } as const
-  const keep = (change: object = {}) =>
-    here.register({ id: 'cred-1', tenantId: 'tenant-1', integrationId: vendor }, {
-      ...secret,
-      ...change,
-    } as typeof secret) // every change keeps the kind
+  const of = { id: 'cred-1', tenantId: 'tenant-1', integrationId: vendor }
+  const keep = (change: object = {}) => here.register(of, { ...secret, ...change })
   await keep()
   const owned = starting.move()
   return {

@@ -193,6 +193,22 @@ describe('ending a credential', () => {
     },
   )
 
+  test('ends the youngest grant, where a refresh died before it could say which counts', async () => {
+    await using here = await world('salesforce')
+    here.advance(24 * 3_600_000)
+    here.vault.after = (operation) => {
+      if (operation === 'set') throw new Error('crashed')
+    }
+    const dying = here.anotherInstance().getCredential(here.of)
+    await expect(dying).rejects.toThrow('crashed')
+    delete here.vault.after
+    const grants = here.grants()
+    expect(grants.map(here.isLive)).toEqual([true])
+    await here.disconnect(here.of)
+    expect(grants.map(here.isLive)).toEqual([false])
+    isGone(here)
+  })
+
   test.for(['vault', 'credentials', 'sessions'] as const)(
     'can be begun again after a crash before or after any step of the %s',
     async (part) => {

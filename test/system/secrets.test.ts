@@ -212,12 +212,7 @@ test('no secret of the vault is stored, logged or sent anywhere but to its own p
   await store(running, 'results', { id: 'leak', tenantId: demo.tenantId, note: leaked })
   const { stored: inStore } = await inspect()
   expect(inStore).toEqual([topology.containers.results.name])
-  await send(
-    running,
-    topology.queues.inbound.name,
-    { note: leaked },
-    new Date(Date.now() + 3_600_000),
-  )
+  await send(running, { note: leaked }, new Date(Date.now() + 3_600_000))
   expect(await inspect()).toMatchObject({ queued: 1 })
   await putBlob(running, leaked)
   expect((await inspect()).stored).toContain('blobs')
@@ -293,9 +288,9 @@ async function deliverWebhooks(running: Running, { url }: FunctionsProcess): Pro
   return texts
 }
 
-async function send(running: Running, queue: string, body: unknown, at?: Date): Promise<void> {
+async function send(running: Running, body: unknown, at?: Date): Promise<void> {
   const client = new ServiceBusClient(running.stack.settings['SERVICE_BUS_CONNECTION_STRING'] ?? '')
-  const sender = client.createSender(queue)
+  const sender = client.createSender(topology.queues.inbound.name)
   await sender.sendMessages({
     body,
     sessionId: 'a-session',
@@ -306,7 +301,7 @@ async function send(running: Running, queue: string, body: unknown, at?: Date): 
 
 /** A message that nobody can read is parked. */
 async function sendNonsense(running: Running): Promise<void> {
-  await send(running, topology.queues.inbound.name, { nonsense: true })
+  await send(running, { nonsense: true })
   await until(async () => {
     const parked = (await storedTexts(running)).get(topology.containers.parked.name) ?? []
     return parked.length > 0
