@@ -171,11 +171,24 @@ describe('ending a credential', () => {
     const callback = { state: back.get('state') ?? '', code: back.get('code') ?? '' }
     await here.completeAuthorization({ ...callback, proof })
     expect(await here.getCredential(here.of)).toMatchObject({ kind: 'authorized' })
+    expect(here.credentials.all()[0]).not.toHaveProperty('endedAt')
     here.advance(24 * 3_600_000)
     expect(await here.getCredential(here.of)).toMatchObject({ kind: 'authorized' })
   })
 
-  test.for(['servicenow', 'zendesk', 'atlassian'] as const)(
+  test('leaves the phones at another instance of the tenant alone', async () => {
+    await using here = await world('servicenow')
+    await here.connectPhone()
+    const mine = here.credentials.all().find(({ type }) => type === 'device')
+    if (!mine?.device) throw new Error('there is no phone')
+    const device = { ...mine.device, origin: 'https://beta.service-now.com' }
+    const other = { ...mine, id: 'device-there', device }
+    await here.credentials.write(['tenant-1'], [{ kind: 'create', document: other }])
+    await here.disconnect(here.of)
+    expect(here.credentials.all()).toEqual([other])
+  })
+
+  test.for(['servicenow', 'zendesk', 'salesforce'] as const)(
     'while %s is slow to refresh: what comes of it is ended too',
     async (name) => {
       await using here = await world(name)
@@ -183,12 +196,11 @@ describe('ending a credential', () => {
       const held = here.twin.control.hold('processed')
       const late = here.anotherInstance().getCredential(here.of)
       await held.reached
-      // It may ask for a live token itself; that call has to pass.
-      const ended = here.disconnect(here.of)
-      await ended
+      await here.disconnect(here.of)
       isGone(here)
       held.release()
       expect(await late).toMatchObject({ kind: 'refused', code: 'credential_not_found' })
+      expect(here.twin.control.families.liveRefreshes()).toBe(0)
       isGone(here)
     },
   )

@@ -61,6 +61,20 @@ describe.for(names)('tokens of %s', (name) => {
     expect(here.told).toEqual([])
   })
 
+  test('begin with a person’s consent, asked for as the vendor wants it', async () => {
+    await using here = await world(name)
+    await here.setSecret({ kind: 'refresh_token', refreshToken: 'of-long-ago' })
+    await reconnect(here)
+    for (let round = 1; round <= 2; round += 1) {
+      const answer = await here.ask()
+      const token = answer.kind === 'authorized' ? answer.headers['authorization'] : undefined
+      expect(here.twin.control.families.isLiveAccess(token?.slice(7) ?? '')).toBe(true)
+      here.advance(24 * 3_600_000)
+    }
+    expect(here.calls).toHaveLength(2)
+    expect(here.twin.control.families.replayed()).toBe(0)
+  })
+
   test('that were revoked: the admins are asked once, and the vendor is left alone', async () => {
     await using here = await world(name)
     await here.setSecret({ kind: 'refresh_token', refreshToken: 'revoked-long-ago' })
@@ -224,6 +238,18 @@ describe('S50: what goes wrong at a token endpoint', () => {
     expect(here.document()).toMatchObject({ needsReauth: false, notice: null, intent: null })
   })
 
+  test('a grant that an operator put into the vault by hand counts once the old one is dead', async () => {
+    await using here = await world('zendesk')
+    await here.ask()
+    here.twin.control.families.revoke(refreshTokenOf(here))
+    const refreshToken = here.twin.control.families.connect()
+    await here.setSecret({ kind: 'refresh_token', refreshToken })
+    here.advance(3_600_000)
+    expect(await here.ask()).toMatchObject({ kind: 'authorized' })
+    expect(here.calls).toHaveLength(3)
+    expect(here.told).toEqual([])
+  })
+
   test.for([
     ['gets its token after', 'processed'],
     ['hears that the old grant is dead after', 'received'],
@@ -259,6 +285,19 @@ describe('S50: what goes wrong at a token endpoint', () => {
     )
     expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1)
     expect(answers[0]).not.toEqual(first)
+    expect(here.calls).toHaveLength(2)
+  })
+
+  test('a token that the vendor gives again although it refuses it is asked for once, not once by each', async () => {
+    await using here = await world('servicenow')
+    const first = await here.ask()
+    const refused = first.kind === 'authorized' ? first.headers : {}
+    const token = refused['authorization']?.slice(7)
+    const body = JSON.stringify({ access_token: token, expires_in: 1_799 })
+    here.twin.control.fail({ operation: '^token$', times: 99, status: 200, body })
+    const one = here.anotherInstance()
+    const asks = Array.from({ length: 10 }, () => one.getCredential({ ...here.request, refused }))
+    await Promise.all(asks)
     expect(here.calls).toHaveLength(2)
   })
 

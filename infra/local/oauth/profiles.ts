@@ -37,6 +37,14 @@ export interface Profile {
   readonly client: 'body' | 'basic'
   readonly encoding: 'form' | 'json' | 'either'
   readonly refreshTokenInAnswer: 'always' | 'when it is new'
+  /** Parameters without which a person's browser, or a call of the token endpoint, is sent away. */
+  readonly authorizeNeeds: Readonly<Record<string, string>>
+  readonly tokenNeeds?: Readonly<Record<string, string>>
+  readonly needsPkce: boolean
+  /** What else stands in the answer. */
+  readonly more?: object
+  /** Answers a form to whoever does not ask for JSON. */
+  readonly formByDefault?: boolean
   readonly deadGrant: Refusal
   readonly badClient: Refusal
 }
@@ -52,6 +60,8 @@ const standard: Profile = {
   client: 'body',
   encoding: 'form',
   refreshTokenInAnswer: 'when it is new',
+  authorizeNeeds: {},
+  needsPkce: true,
   deadGrant: {
     status: 400,
     body: { error: 'invalid_grant', error_description: 'The refresh token is invalid.' },
@@ -73,6 +83,8 @@ export const profiles = {
     },
     assertion: { audience: 'client id', skewSeconds: 300, longestSeconds: 3_600, once: true },
     expiresIn: 1_799,
+    authorizeNeeds: { scope: 'useraccount' },
+    more: { scope: 'useraccount' },
     lifetimeSeconds: 1_800,
     refreshTokenInAnswer: 'always',
     deadGrant: {
@@ -98,6 +110,8 @@ export const profiles = {
     rotation: 'always',
     expiresIn: undefined,
     lifetimeSeconds: 7_200,
+    authorizeNeeds: { scope: 'api refresh_token' },
+    more: { issued_at: '1772359200000', scope: 'api refresh_token' },
     deadGrant: {
       status: 400,
       body: { error: 'invalid_grant', error_description: 'expired access/refresh token' },
@@ -119,6 +133,8 @@ export const profiles = {
     expiresIn: 1_800,
     lifetimeSeconds: 1_800,
     encoding: 'either',
+    authorizeNeeds: { scope: 'read write' },
+    tokenNeeds: { expires_in: '1800' },
   },
   github: {
     ...standard,
@@ -133,6 +149,8 @@ export const profiles = {
     rotation: 'always',
     expiresIn: 28_800,
     lifetimeSeconds: 28_800,
+    needsPkce: false,
+    formByDefault: true,
     deadGrant: { status: 200, body: { error: 'bad_refresh_token' } },
     badClient: { status: 200, body: { error: 'incorrect_client_credentials' } },
   },
@@ -149,6 +167,8 @@ export const profiles = {
     rotation: 'always',
     expiresIn: 43_200,
     lifetimeSeconds: 43_200,
+    needsPkce: false,
+    more: { ok: true, team: { id: 'T1' } },
     deadGrant: { status: 200, body: { ok: false, error: 'invalid_refresh_token' } },
     badClient: { status: 200, body: { ok: false, error: 'bad_client_secret' } },
   },
@@ -166,6 +186,9 @@ export const profiles = {
     expiresIn: undefined,
     client: 'basic',
     encoding: 'json',
+    needsPkce: false,
+    authorizeNeeds: { owner: 'user' },
+    more: { bot_id: 'b', duplicated_template_id: null },
   },
   google: {
     ...standard,
@@ -173,6 +196,7 @@ export const profiles = {
     tokenPath: '/token',
     revocation: { method: 'POST', path: '/revoke', takes: 'refresh', proof: 'none' },
     expiresIn: 3_599,
+    authorizeNeeds: { access_type: 'offline', prompt: 'consent' },
   },
   microsoft: {
     ...standard,
@@ -182,6 +206,8 @@ export const profiles = {
     leewayMs: 90 * 24 * 3_600_000,
     expiresIn: '4321',
     lifetimeSeconds: 4_321,
+    authorizeNeeds: { scope: 'offline_access' },
+    more: { ext_expires_in: 4_321, scope: '' },
     deadGrant: {
       status: 400,
       body: { error: 'invalid_grant', error_codes: [700082], suberror: 'bad_token' },
@@ -200,6 +226,7 @@ export const profiles = {
     expiresIn: 1_800,
     lifetimeSeconds: 1_800,
     refreshTokenInAnswer: 'always',
+    needsPkce: false,
     deadGrant: {
       status: 400,
       body: { status: 'BAD_REFRESH_TOKEN', message: 'missing or invalid refresh token' },
@@ -211,6 +238,7 @@ export const profiles = {
     rotation: 'always',
     leewayMs: 10 * 60_000,
     encoding: 'json',
+    authorizeNeeds: { audience: 'api.atlassian.com', prompt: 'consent', scope: 'offline_access' },
     deadGrant: {
       status: 403,
       body: { error: 'invalid_grant', error_description: 'Unknown or invalid refresh token.' },

@@ -120,7 +120,7 @@ export async function startOAuthProvider(
       switch (endpoint) {
         case 'token': {
           await control.pass('received')
-          const answer = await answerToken(request, control)
+          const answer = inForm(request, control, await answerToken(request, control))
           await control.pass('processed')
           return answer
         }
@@ -166,6 +166,7 @@ async function answerToken(
   const fields = isEncoded(request, profile) ? readFields(request) : undefined
   if (!fields) return { status: 400, body: { error: 'invalid_request' } }
   if (!isClient(request, fields, profile)) return profile.badClient
+  if (!has(fields, profile.tokenNeeds)) return { status: 400, body: { error: 'invalid_request' } }
   switch (fields.get('grant_type') ?? '') {
     case 'refresh_token': {
       const issued = control.families.use(fields.get('refresh_token') ?? '')
@@ -208,6 +209,22 @@ function revoke(request: LocalRequest, control: OAuthProviderControl): LocalResp
   )
 }
 
+function has(given: URLSearchParams, needed: Readonly<Record<string, string>> = {}): boolean {
+  return Object.entries(needed).every(([name, value]) => given.get(name) === value)
+}
+
+function inForm(
+  { headers }: LocalRequest,
+  control: OAuthProviderControl,
+  answer: LocalResponse,
+): LocalResponse {
+  const asksForJson = /\bapplication\/json\b/.test(headers['accept'] ?? '')
+  if (asksForJson || control.profile().formByDefault !== true) return answer
+  const fields = new URLSearchParams()
+  for (const [name, value] of Object.entries(answer.body ?? {})) fields.set(name, String(value))
+  return { status: answer.status, body: fields.toString() }
+}
+
 function isEncoded({ headers }: LocalRequest, { encoding }: Profile): boolean {
   const isJson = /^application\/json\b/.test(headers['content-type'] ?? '')
   return encoding === 'either' || isJson === (encoding === 'json')
@@ -240,6 +257,7 @@ function tokens({ accessToken, refreshToken, isNew }: Issued, profile: Profile):
     body: {
       access_token: accessToken,
       token_type: 'Bearer',
+      ...profile.more,
       ...(expiresIn === undefined ? {} : { expires_in: expiresIn }),
       ...(isNew || refreshTokenInAnswer === 'always' ? { refresh_token: refreshToken } : {}),
     },
@@ -262,11 +280,15 @@ function exchange(fields: URLSearchParams, control: OAuthProviderControl): Refus
 }
 
 /** Somebody who signs in and consents at once. */
-function authorize({ url }: LocalRequest, { families }: OAuthProviderControl): LocalResponse {
+function authorize({ url }: LocalRequest, control: OAuthProviderControl): LocalResponse {
+  const { families } = control
+  const { authorizeNeeds, needsPkce } = control.profile()
   const redirectUri = url.searchParams.get('redirect_uri') ?? ''
   const state = url.searchParams.get('state') ?? ''
   const isGood = url.searchParams.get('client_id') === TWIN_CLIENT.clientId && state !== ''
-  if (!isGood || !URL.canParse(redirectUri)) return { status: 400, body: { error: 'bad request' } }
+  const isProved = !needsPkce || url.searchParams.get('code_challenge_method') === 'S256'
+  const isWhole = isGood && isProved && has(url.searchParams, authorizeNeeds)
+  if (!isWhole || !URL.canParse(redirectUri)) return { status: 400, body: { error: 'bad request' } }
   const challenge = url.searchParams.get('code_challenge') ?? undefined
   const target = new URL(redirectUri)
   target.searchParams.set('code', families.issueCode({ redirectUri, challenge }))
