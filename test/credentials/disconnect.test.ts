@@ -221,6 +221,21 @@ describe('ending a credential', () => {
     isGone(here)
   })
 
+  test('that waits for the vendor gives nobody what a slow refresh brings meanwhile', async () => {
+    await using here = await world('salesforce')
+    here.advance(24 * 3_600_000)
+    const held = here.twin.control.hold('processed')
+    const late = here.anotherInstance().getCredential(here.of)
+    await held.reached
+    here.twin.control.fail({ operation: '^revoke$', status: 503 })
+    await expect(here.disconnect(here.of)).rejects.toMatchObject({ code: 'vendor_failed' })
+    held.release()
+    expect(await late).toMatchObject({ code: 'credential_not_found' })
+    expect(here.twin.control.families.liveRefreshes()).toBe(0)
+    await here.disconnect(here.of)
+    isGone(here)
+  })
+
   test.for(['vault', 'credentials', 'sessions'] as const)(
     'can be begun again after a crash before or after any step of the %s',
     async (part) => {

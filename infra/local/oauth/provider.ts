@@ -4,6 +4,7 @@ import { Control, controlCommand } from '../control.ts'
 import type { Emulator, EmulatorOptions } from '../emulator.ts'
 import { serveHttp, type LocalRequest, type LocalResponse } from '../http-server.ts'
 import { isGoodAssertion, type TrustedKey } from './assertion.ts'
+import { authorize, has } from './authorize.ts'
 import { Families, type Issued } from './families.ts'
 import { profiles, type Profile, type ProfileName, type Refusal } from './profiles.ts'
 import { answerRevocation, isRevocation } from './revocation.ts'
@@ -117,6 +118,7 @@ export async function startOAuthProvider(
       const endpoint = endpointOf(request, control.profile())
       const { method, url, headers, body } = request
       control.requests.push({ endpoint, method, url: url.href, headers, body: body.toString() })
+      const { clientId } = TWIN_CLIENT
       switch (endpoint) {
         case 'token': {
           await control.pass('received')
@@ -125,7 +127,7 @@ export async function startOAuthProvider(
           return answer
         }
         case 'authorize':
-          return authorize(request, control)
+          return authorize(request, { ...control.profile(), clientId }, control.families)
         case 'revoke':
           return revoke(request, control)
         case 'other':
@@ -209,10 +211,6 @@ function revoke(request: LocalRequest, control: OAuthProviderControl): LocalResp
   )
 }
 
-function has(given: URLSearchParams, needed: Readonly<Record<string, string>> = {}): boolean {
-  return Object.entries(needed).every(([name, value]) => given.get(name) === value)
-}
-
 function inForm(
   { headers }: LocalRequest,
   control: OAuthProviderControl,
@@ -277,23 +275,6 @@ function exchange(fields: URLSearchParams, control: OAuthProviderControl): Refus
   const issued = families.use(refreshToken)
   if (!issued) return profile.deadGrant
   return tokens({ ...issued, isNew: true }, profile)
-}
-
-/** Somebody who signs in and consents at once. */
-function authorize({ url }: LocalRequest, control: OAuthProviderControl): LocalResponse {
-  const { families } = control
-  const { authorizeNeeds, needsPkce } = control.profile()
-  const redirectUri = url.searchParams.get('redirect_uri') ?? ''
-  const state = url.searchParams.get('state') ?? ''
-  const isGood = url.searchParams.get('client_id') === TWIN_CLIENT.clientId && state !== ''
-  const isProved = !needsPkce || url.searchParams.get('code_challenge_method') === 'S256'
-  const isWhole = isGood && isProved && has(url.searchParams, authorizeNeeds)
-  if (!isWhole || !URL.canParse(redirectUri)) return { status: 400, body: { error: 'bad request' } }
-  const challenge = url.searchParams.get('code_challenge') ?? undefined
-  const target = new URL(redirectUri)
-  target.searchParams.set('code', families.issueCode({ redirectUri, challenge }))
-  target.searchParams.set('state', state)
-  return { status: 302, headers: { location: target.href } }
 }
 
 function answerResource(
