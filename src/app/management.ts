@@ -1,6 +1,6 @@
 import { connectors } from '../connectors/index.ts'
 import type { Collection } from '../core/collection.ts'
-import type { Connection } from '../core/connection.ts'
+import { instanceOrigin, type Connection } from '../core/connection.ts'
 import { AppError } from '../core/errors.ts'
 import type { Credentials } from '../credentials/credentials.ts'
 import type { Secret } from '../credentials/secret.ts'
@@ -41,9 +41,14 @@ export function managementApp(parts: ManagementParts): ManagementApp {
           const known = Object.keys(connectors).join(', ')
           throw new AppError('bad_request', `integrationId: expected one of ${known}`)
         },
-        keepSecret: async ({ tenantId, integrationId, credentialId: id }) => {
+        keepSecret: async (connection) => {
+          const { tenantId, integrationId, credentialId: id } = connection
+          const origin = instanceOrigin(connection)
           if (!secret) throw new AppError('bad_request', 'credential: is missing')
-          await access.register({ id, tenantId, integrationId }, secret)
+          await access.register(
+            { id, tenantId, integrationId, ...(origin === undefined ? {} : { origin }) },
+            secret,
+          )
         },
         dropSecret: ({ tenantId, integrationId, credentialId }, origin) =>
           access.disconnect({ tenantId, integrationId, credentialId, origin }),

@@ -1,5 +1,5 @@
-import { authorized, missing, reauth, WAITS_FOR_PERSON } from './answer.ts'
-import { isUsable, type Wish } from './credential.ts'
+import { authorized, foreign, missing, reauth, WAITS_FOR_PERSON } from './answer.ts'
+import { isForeign, isUsable, type Wish } from './credential.ts'
 import { MINUTE_MS } from '../core/time.ts'
 import { Look, wishOf } from './look.ts'
 import type {
@@ -82,16 +82,17 @@ export function credentialAccess(
       running.set(key, { answer, refused: wish.refused })
       return answer
     },
-    refusalOf: async ({ tenantId, credentialId }) => {
+    refusalOf: async ({ tenantId, credentialId, origin }) => {
       const stored = await ports.credentials.get([tenantId], credentialId)
       if (!stored?.document.enabled) return missing
+      if (isForeign(stored.document, origin)) return foreign
       return stored.document.needsReauth ? reauth(WAITS_FOR_PERSON) : undefined
     },
   }
 }
 
-function keyOf({ tenantId, credentialId }: CredentialRequest): string {
-  return JSON.stringify([tenantId, credentialId])
+function keyOf({ tenantId, credentialId, origin }: CredentialRequest): string {
+  return JSON.stringify([tenantId, credentialId, origin])
 }
 
 function isRefused(answer: CredentialAnswer, { refused }: CredentialRequest): boolean {

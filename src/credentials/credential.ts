@@ -16,6 +16,8 @@ export interface Credential {
   readonly id: string
   readonly tenantId: string
   readonly integrationId: string
+  /** Of the instance that it was given for. A connection that is led elsewhere does not take its secrets along. */
+  readonly origin?: string
   /** `device` are those of people's phones: they are refreshed on use only. */
   readonly type: 'oauth2' | 'api_key' | 'basic' | 'device'
   readonly expiryTime: string | null
@@ -51,6 +53,11 @@ export interface Intent {
   readonly version: string
   /** When it was used first: a reuse window begins then. */
   readonly since: string
+}
+
+/** Whether the secrets were given for another instance than the one that they are to be sent to. */
+export function isForeign({ origin }: Credential, asked: string): boolean {
+  return origin !== undefined && origin !== asked
 }
 
 /** How a caller finds a credential. */

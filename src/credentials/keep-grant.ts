@@ -20,7 +20,7 @@ export async function keepGrant(
   for (let tried = 0; tried < KEEP_TRIES; tried += 1) {
     const stored = await ports.credentials.get([tenantId], id)
     const done = stored
-      ? await replace(ports, stored, revived(stored.document, pair))
+      ? await replace(ports, stored, revived(stored.document, purpose, pair))
       : await create(ports, blank, pair)
     if (done) return
   }
@@ -28,9 +28,12 @@ export async function keepGrant(
 }
 
 /** One whose end was begun lives on with what the person has given. */
-function revived(document: Credential, pair: VersionedSecret<OAuthSecret>): Credential {
-  const { endedAt: _, ...rest } = document
-  return { ...refreshed(rest, pair), enabled: true }
+function revived(
+  { endedAt: _, ...document }: Credential,
+  { origin }: Purpose,
+  pair: VersionedSecret<OAuthSecret>,
+): Credential {
+  return { ...refreshed(document, pair), origin, enabled: true }
 }
 
 /** Stores a grant where there is none; one that somebody else has stored meanwhile stays. */
@@ -73,6 +76,7 @@ function blankCredential(purpose: Purpose): Credential {
     enabled: true,
     needsReauth: false,
     refreshCount: 0,
+    origin,
     ...(device ? { device: { userSysId: device.userSysId, origin } } : {}),
   }
 }

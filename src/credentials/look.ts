@@ -1,7 +1,22 @@
 import type { Stored } from '../core/collection.ts'
 import { SECOND_MS } from '../core/time.ts'
-import { authorized, missing, reauth, refuse, unchanging, WAITS_FOR_PERSON } from './answer.ts'
-import { isAlive, standingOf, type Credential, type Standing, type Wish } from './credential.ts'
+import {
+  authorized,
+  foreign,
+  missing,
+  reauth,
+  refuse,
+  unchanging,
+  WAITS_FOR_PERSON,
+} from './answer.ts'
+import {
+  isAlive,
+  isForeign,
+  standingOf,
+  type Credential,
+  type Standing,
+  type Wish,
+} from './credential.ts'
 import { askingFor } from './grant.ts'
 import type {
   CredentialAnswer,
@@ -54,6 +69,7 @@ export class Look {
     const { tenantId, credentialId } = request
     const stored = await ports.credentials.get([tenantId], credentialId)
     if (!stored?.document.enabled) return { answer: missing }
+    if (isForeign(stored.document, request.origin)) return { answer: foreign }
     const pair = await this.#read(stored.document)
     if (!pair) return { answer: refuse('credential_not_found', 'the vault holds no usable secret') }
     const { secret, version } = pair

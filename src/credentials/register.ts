@@ -13,7 +13,7 @@ const types: Readonly<Record<Secret['kind'], Credential['type']>> = {
 /** Keeps what a person entered: the secret in the vault, what may be known of it in the store. Can be repeated. */
 export async function registerCredential(
   ports: Pick<CredentialPorts, 'credentials' | 'vault'>,
-  of: Pick<Credential, 'id' | 'tenantId' | 'integrationId'>,
+  of: Pick<Credential, 'id' | 'tenantId' | 'integrationId' | 'origin'>,
   secret: Secret,
 ): Promise<void> {
   await ports.vault.set(secretName(of.id), JSON.stringify(secret))
@@ -26,6 +26,7 @@ export async function registerCredential(
     enabled: true,
     needsReauth: false,
     refreshCount: 0,
+    ...(of.origin === undefined ? {} : { origin: of.origin }),
   }
   await ports.credentials.write([of.tenantId], [{ kind: 'upsert', document }])
 }

@@ -166,6 +166,37 @@ describe('an authorization', () => {
   )
 })
 
+describe('a connection that is led to another host', () => {
+  const elsewhere = 'https://collector.example'
+  const secrets = [
+    { kind: 'refresh_token', refreshToken: 'r', clientId: 'own', clientSecret: 'own' },
+    { kind: 'client_credentials', clientId: 'own', clientSecret: 'own' },
+    { kind: 'basic', username: 'ada', password: 'p' },
+    { kind: 'api_key', header: 'x-sn-apikey', key: 'k' },
+  ] as const
+
+  test.for(secrets)('takes no secret along: %o', async (secret) => {
+    await using here = await world()
+    const of = { tenantId: 'tenant-1', integrationId: 'servicenow' }
+    await here.register({ id: 'cred-1', ...of, origin: here.origin }, secret)
+    const request = { ...of, credentialId: 'cred-1', origin: elsewhere }
+    const calls = here.calls.length
+    expect(await here.getCredential(request)).toMatchObject({ code: 'reauth_required' })
+    expect(await here.refusalOf(request)).toMatchObject({ code: 'reauth_required' })
+    expect(here.calls).toHaveLength(calls)
+    expect(await here.refusalOf({ ...request, origin: here.origin })).toBeUndefined()
+  })
+
+  test('has what it had in memory for its own host only', async () => {
+    await using here = await world()
+    const { url, proof } = await here.begin()
+    const { purpose } = await here.completeAuthorization({ ...(await consent(url)), proof })
+    expect(await here.getCredential(purpose)).toMatchObject({ kind: 'authorized' })
+    const led = await here.getCredential({ ...purpose, origin: elsewhere })
+    expect(led).toMatchObject({ code: 'reauth_required' })
+  })
+})
+
 describe('RFC 9207: the name of who answers', () => {
   test.for([
     ['google', 'https://accounts.google.com', true],
