@@ -14,7 +14,7 @@ import {
 } from './authorization.ts'
 import { askingFor, codeRequest } from './grant.ts'
 import { isIssuedBy } from './provider.ts'
-import { keepGrant } from './keep-grant.ts'
+import { keepGrant } from './keep.ts'
 import type { CredentialPorts } from './ports.ts'
 import { deviceCredentialId, type OAuthSecret } from './secret.ts'
 import { activateSession, openSession, type DeviceSession } from './session.ts'

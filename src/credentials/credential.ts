@@ -42,7 +42,7 @@ export interface Credential {
   /** Whether the operators know that the provider does not accept our client. */
   readonly clientRefused?: boolean
   /** When it was ended, while the provider is still to be told. */
-  readonly endedAt?: string
+  readonly endedAt?: string | null
   /** Of a phone's credential: whose it is, and where. */
   readonly device?: { readonly userSysId: string; readonly origin: string }
 }

@@ -17,7 +17,7 @@ import {
   type DeviceToken,
 } from './device.ts'
 import { defaultOptions, type CredentialOptions } from './ports.ts'
-import { registerCredential } from './register.ts'
+import { registerCredential } from './keep.ts'
 import type { Secret } from './secret.ts'
 import {
   isSessionToken,

@@ -1,15 +1,15 @@
 import type { Collection, Stored } from '../core/collection.ts'
 import { instanceOrigin, type Connection } from '../core/connection.ts'
 import { AppError } from '../core/errors.ts'
-import { HOUR_MS } from '../core/time.ts'
+import { addMs, HOUR_MS, SECOND_MS } from '../core/time.ts'
 import type { Purpose } from './authorization.ts'
-import type { Credential } from './credential.ts'
-import { askingFor } from './grant.ts'
+import { pairOf, type Credential } from './credential.ts'
+import { askingFor, revocationRequest } from './grant.ts'
 import { replace } from './lease.ts'
 import { oauthSecret } from './pointer.ts'
 import type { CredentialOptions, CredentialPorts } from './ports.ts'
-import { revokeGrant } from './revoke.ts'
-import { secretName, type OAuthSecret } from './secret.ts'
+import { askOnce, post, type Refreshing } from './token-call.ts'
+import { secretName, type OAuthSecret, type RefreshSecret } from './secret.ts'
 import { revokeSessions, type DeviceSession } from './session.ts'
 
 export interface DisconnectPorts extends CredentialPorts {
@@ -98,7 +98,7 @@ async function switchOff(
 ): Promise<Stored<Credential> | undefined> {
   for (let tried = 0; tried < TRIES; tried += 1) {
     const stored = await ports.credentials.get([tenantId], credentialId)
-    if (!stored || stored.document.endedAt !== undefined) return stored
+    if (!stored || stored.document.endedAt) return stored
     const endedAt = ports.clock().toISOString()
     const off = { ...stored.document, enabled: false, notice: null, endedAt }
     const written = await replace(ports, stored, off)
@@ -110,4 +110,42 @@ async function switchOff(
 /** A document that has changed meanwhile is removed by the next try. */
 async function remove({ credentials }: DisconnectPorts, { document, etag }: Stored<Credential>) {
   await credentials.write([document.tenantId], [{ kind: 'remove', document, etag }])
+}
+
+const TIMEOUT_MS = 30 * SECOND_MS
+/** A vendor that takes an access token needs one that outlives the call. */
+const LASTING_MS = 60 * SECOND_MS
+
+/** Ends a grant at its vendor; false when the vendor could not be told. */
+export async function revokeGrant(work: Refreshing, secret: OAuthSecret): Promise<boolean> {
+  if (secret.kind !== 'refresh_token') return true
+  const live = await liveSecret(work, secret)
+  if (live === 'unknown') return false
+  const request = live && revocationRequest(work.asking, live)
+  if (!request) return true
+  try {
+    const { status } = await post(work.ports, request, TIMEOUT_MS)
+    // RFC 7009 §2.2: 200 says that it is done or that there was nothing to do. What a vendor refuses is dead already.
+    return status < 500 && status !== 429 && status !== 408
+  } catch {
+    return false
+  }
+}
+
+/**
+ * The secret as the vendor's revocation takes it: with an access token that lives, where it wants one. Such a token is
+ * stored nowhere; should we die here, the grant is one of which nobody has a token. Undefined: the grant is dead already.
+ */
+async function liveSecret(
+  work: Refreshing,
+  secret: RefreshSecret,
+): Promise<RefreshSecret | 'unknown' | undefined> {
+  const { ports, asking } = work
+  const now = ports.clock()
+  const pair = pairOf(secret)
+  const isLive = pair !== undefined && pair.expiresAt > addMs(now, LASTING_MS)
+  if (asking.provider.revocation?.token !== 'access' || isLive) return secret
+  const outcome = await askOnce(work, secret, now)
+  if (outcome.kind === 'token') return { ...secret, accessToken: outcome.token.accessToken }
+  return outcome.kind === 'dead' ? undefined : 'unknown'
 }

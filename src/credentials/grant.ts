@@ -152,11 +152,10 @@ async function assertionOf(
   { now, id }: { readonly now: Date; readonly id: string },
 ): Promise<string> {
   const { algorithm, keyId, privateKey, subject } = secret
-  const audience =
-    secret.audience ??
-    (provider.assertionAudience === 'client_id'
-      ? client.clientId
-      : new URL(endpointOf(provider.tokenUrl, origin)).origin)
+  const tokenUrl = endpointOf(provider.tokenUrl, origin)
+  const audiences = { client_id: client.clientId, token_url: tokenUrl }
+  const rule = provider.assertionAudience
+  const audience = secret.audience ?? (rule ? audiences[rule] : new URL(tokenUrl).origin)
   const issuedAt = Math.floor(now.getTime() / 1_000)
   return new SignJWT({ jti: id })
     .setProtectedHeader({ alg: algorithm, ...(keyId === undefined ? {} : { kid: keyId }) })

@@ -88,12 +88,21 @@ export class Look {
       case 'cooling':
       case 'busy':
         // Somebody refreshes already, or will later: until then the token that still works is good enough.
-        if (isAlive(secret, now, wish)) return { answer: authorized(secret), pair }
+        if (isAlive(secret, now, wish) && !this.#diesSoon(standing)) {
+          return { answer: authorized(secret), pair }
+        }
         return this.#wait(standing, now)
       case 'unsettled':
       case 'free':
         return this.#refresh(stored, current)
     }
+  }
+
+  /** Whether the vendor ends the present token as soon as it gives another, which somebody is asking for. */
+  #diesSoon({ kind }: Standing): boolean {
+    const { ports, options, request } = this.#looking
+    const { killsOldAccess = false } = ports.providerOf(request.integrationId) ?? {}
+    return killsOldAccess && kind === 'busy' && this.#waitedMs < options.patienceMs
   }
 
   /** The pair that the pointer names. One that is gone is looked for under the pointer's present place. */

@@ -26,7 +26,7 @@ export async function movePointer(
     if (await replace(ports, at, refreshed(at.document, pair))) return true
     const { tenantId, id } = at.document
     const found = await ports.credentials.get([tenantId], id)
-    if (!found || found.document.endedAt !== undefined) return false
+    if (!found || found.document.endedAt) return false
     if (!(await isOlder(ports, found.document, pair))) return false
     at = found
   }

@@ -51,8 +51,8 @@ export interface Provider {
   readonly scopeSeparator: ' ' | ','
   readonly authorizeParameters?: Readonly<Record<string, string>>
   readonly tokenParameters?: Readonly<Record<string, string>>
-  /** `aud` of a JWT bearer assertion (RFC 7523 §3): the client id, or the token endpoint's origin. */
-  readonly assertionAudience?: 'client_id' | 'origin'
+  /** `aud` of a JWT bearer assertion (RFC 7523 §3); the token endpoint's origin where nothing stands. */
+  readonly assertionAudience?: 'client_id' | 'token_url'
   /** Words for a dead grant beyond the common ones; a status where the word means it only with that status. */
   readonly dead?: readonly { readonly error: string; readonly status?: number }[]
 }

@@ -45,7 +45,6 @@ export const providers: readonly Provider[] = [
     // Answers never say how long: the shortest session policy is a quarter of an hour.
     lifetimeSeconds: 900,
     scopes: ['api', 'refresh_token'],
-    assertionAudience: 'origin',
     dead: [{ error: 'inactive_user' }, { error: 'inactive_org' }],
   },
   {
@@ -132,7 +131,7 @@ export const providers: readonly Provider[] = [
     lifetimeSeconds: 3_599,
     // Without these two a second consent brings no refresh token.
     authorizeParameters: { access_type: 'offline', prompt: 'consent' },
-    assertionAudience: 'origin',
+    assertionAudience: 'token_url',
   },
   {
     ...standard,

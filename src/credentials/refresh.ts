@@ -7,7 +7,7 @@ import { isAbandoned, replace, whileHolding, type Held } from './lease.ts'
 import { adoptLatest, movePointer, type Seen } from './pointer.ts'
 import type { CredentialPorts } from './ports.ts'
 import { mayReplay } from './provider.ts'
-import { revokeGrant } from './revoke.ts'
+import { revokeGrant } from './disconnect.ts'
 import { secretName, type OAuthSecret, type VersionedSecret } from './secret.ts'
 import type { GrantOutcome, Token } from './token-answer.ts'
 import { askOnce, type Refreshing } from './token-call.ts'
@@ -62,7 +62,7 @@ async function endIfEnded(
   const { ports } = work
   const { tenantId, id } = stored.document
   const found = await ports.credentials.get([tenantId], id)
-  if (found && found.document.endedAt === undefined) return
+  if (found && !found.document.endedAt) return
   const isTold = await revokeGrant(work, secret)
   if (!isTold)
     ports.log.warn('a grant was removed without its vendor knowing', { credentialId: id })

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { startOAuthProvider, TWIN_CLIENT } from '../../infra/local/oauth/provider.ts'
 import type { Connection } from '../../src/core/connection.ts'
-import { registeredInstance } from '../../src/credentials/instance.ts'
+import { registeredInstance } from '../../src/credentials/device.ts'
 import { deviceCredentialId, olderSecretName } from '../../src/credentials/secret.ts'
 import { connecting, connectionTo } from './connecting.ts'
 import { localProvider } from './local-provider.ts'

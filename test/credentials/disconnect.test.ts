@@ -171,7 +171,7 @@ describe('ending a credential', () => {
     const callback = { state: back.get('state') ?? '', code: back.get('code') ?? '' }
     await here.completeAuthorization({ ...callback, proof })
     expect(await here.getCredential(here.of)).toMatchObject({ kind: 'authorized' })
-    expect(here.credentials.all()[0]).not.toHaveProperty('endedAt')
+    expect(here.credentials.all()).toMatchObject([{ endedAt: null }])
     here.advance(24 * 3_600_000)
     expect(await here.getCredential(here.of)).toMatchObject({ kind: 'authorized' })
   })

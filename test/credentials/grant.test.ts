@@ -48,6 +48,7 @@ describe('the request for a token', () => {
     ['servicenow', 'RS256', 'id:&'],
     ['salesforce', 'RS256', 'https://acme.example'],
     ['servicenow', 'ES256', 'id:&'],
+    ['google', 'RS256', 'https://oauth2.googleapis.com/token'],
   ] as const)('of %s with a key of %s is an assertion for %s (RFC 7523 §3)', async (row) => {
     const [vendor, algorithm, audience] = row
     const { publicKey, privateKey } = await generateKeyPair(algorithm, { extractable: true })

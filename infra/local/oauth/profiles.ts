@@ -14,6 +14,8 @@ export interface Profile {
     /** May end in `/`: the token follows. */
     readonly path: string
     readonly takes: 'refresh' | 'access'
+    /** Where in the body it stands; `token` (RFC 7009 §2.1) where nothing is said, null where it may not. */
+    readonly field?: 'access_token' | null
     readonly proof: 'client in body' | 'client in header' | 'token in header' | 'none'
   }
   /** What it asks of the assertion of a JWT bearer (RFC 7523 §3); nothing where it takes none. */
@@ -126,6 +128,7 @@ export const profiles = {
       method: 'DELETE',
       path: '/api/v2/oauth/tokens/current.json',
       takes: 'access',
+      field: null,
       proof: 'token in header',
     },
     rotation: 'always',
@@ -144,6 +147,7 @@ export const profiles = {
       method: 'DELETE',
       path: '/applications/twin-client/grant',
       takes: 'access',
+      field: 'access_token',
       proof: 'client in header',
     },
     rotation: 'always',
@@ -162,6 +166,7 @@ export const profiles = {
       method: 'POST',
       path: '/api/auth.revoke',
       takes: 'access',
+      field: null,
       proof: 'token in header',
     },
     rotation: 'always',
@@ -221,6 +226,7 @@ export const profiles = {
       method: 'DELETE',
       path: '/oauth/v1/refresh-tokens/',
       takes: 'refresh',
+      field: null,
       proof: 'none',
     },
     expiresIn: 1_800,

@@ -16,15 +16,17 @@ export function answerRevocation(
 ): LocalResponse {
   const { revocation } = of.profile
   if (!revocation) return { status: 404, body: {} }
-  const { path, takes, proof } = revocation
+  const { path, takes, proof, field = 'token' } = revocation
+  const inBody = field === null ? undefined : (of.fields.get(field) ?? undefined)
+  const strays = ['token', 'access_token'].filter((name) => name !== field && of.fields.has(name))
+  if (strays.length > 0) return { status: 400, body: { error: 'invalid_request' } }
   const bearer = /^Bearer (.+)$/.exec(request.headers['authorization'] ?? '')?.[1]
   const token =
     (proof === 'token in header' ? bearer : undefined) ??
     (path.endsWith('/')
       ? decodeURIComponent(request.url.pathname.slice(path.length))
       : undefined) ??
-    of.fields.get('token') ??
-    of.fields.get('access_token') ??
+    inBody ??
     ''
   if (proof === 'client in body' && !isClient('body')) return { status: 401, body: {} }
   if (proof === 'client in header' && !isClient('basic')) return { status: 401, body: {} }
