@@ -153,6 +153,43 @@ describe('S50: what goes wrong at a token endpoint', () => {
     expect(here.calls).toHaveLength(1)
   })
 
+  test.for([
+    ['servicenow', 'authorized', 2],
+    ['google', 'authorized', 2],
+    ['hubspot', 'authorized', 2],
+    ['microsoft', 'authorized', 2],
+    ['atlassian', 'authorized', 2],
+    ['zendesk', 'refused', 1],
+    ['github', 'refused', 1],
+    ['slack', 'refused', 1],
+    // Nobody knows yet whether these rotate.
+    ['salesforce', 'refused', 1],
+    ['notion', 'refused', 1],
+  ] as const)('S49: after a lost answer of %s: %s, calls %d', async ([vendor, kind, calls]) => {
+    await using here = await world(vendor)
+    here.twin.control.fail({ operation: '^token$', connection: 'lose-answer' })
+    expect((await here.ask()).kind).toBe(kind)
+    expect(here.calls).toHaveLength(calls)
+    expect(here.twin.control.families.replayed()).toBe(0)
+  })
+
+  test.for([
+    ['microsoft', 23 * 60, 'authorized'],
+    ['microsoft', 24 * 60, 'refused'],
+    ['atlassian', 8, 'authorized'],
+    ['atlassian', 10, 'refused'],
+  ] as const)('S49: the window of %s after %d minutes: %s', async ([vendor, minutes, kind]) => {
+    await using here = await world(vendor)
+    const { control } = here.twin
+    control.fail({ operation: '^token$', times: 3, connection: 'lose-answer' })
+    expect((await here.ask()).kind).toBe('retry')
+    here.advance(minutes * 60_000)
+    control.clock.advance(minutes * 60_000)
+    expect((await here.ask()).kind).toBe(kind)
+    expect(here.calls).toHaveLength(kind === 'authorized' ? 4 : 3)
+    expect(control.families.replayed()).toBe(0)
+  })
+
   test('S49: a lost answer of a vendor with a reuse window is asked for again', async () => {
     await using here = await world('atlassian')
     here.twin.control.fail({ operation: '^token$', connection: 'lose-answer' })
