@@ -3,8 +3,15 @@ import { explain } from '../core/errors.ts'
 import { retryDelayMs } from '../core/retry-delay.ts'
 import { addMs, MINUTE_MS, SECOND_MS } from '../core/time.ts'
 import { claimed, type Credential, type Intent } from './credential.ts'
-import { isAbandoned, replace, whileHolding, type Held } from './lease.ts'
-import { adoptLatest, movePointer, type Seen } from './pointer.ts'
+import {
+  isAbandoned,
+  replace,
+  whileHolding,
+  type Held,
+  adoptLatest,
+  movePointer,
+  type Seen,
+} from './lease.ts'
 import type { CredentialPorts } from './ports.ts'
 import { mayReplay } from './provider.ts'
 import { revokeGrant } from './disconnect.ts'
