@@ -8,7 +8,7 @@ import type { z } from 'zod'
 import type { App } from '../app.ts'
 import type { Caller } from '../core/caller.ts'
 import { AppError, codeOf, explain, type ErrorCode } from '../core/errors.ts'
-import type { IncomingCall } from '../rate-limit/limits.ts'
+import type { IncomingCall } from '../rate-limit/incoming.ts'
 import { networkOf, withoutPort } from '../rate-limit/source.ts'
 import { invocationLog, observe } from './observe.ts'
 
@@ -37,7 +37,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   vendor_failed: 502,
   vendor_unexpected_answer: 502,
 }
-const RETRY_AFTER_SECONDS = '30'
+const RETRY_AFTER_MS = 30_000
 
 /** A function behind HTTP: what its work throws becomes the answer, told once in the log. */
 export function httpHandler(
@@ -70,12 +70,21 @@ function refuse(error: unknown, correlationId: string): HttpResponseInit {
     status,
     jsonBody: { error: message, code, correlationId },
     ...(status === 503 || status === 429
-      ? { headers: { 'retry-after': RETRY_AFTER_SECONDS } }
+      ? { headers: { 'retry-after': retryAfter(afterMsOf(error)) } }
       : {}),
     ...(status === 401 && code === 'unauthenticated'
       ? { headers: { 'www-authenticate': 'Bearer' } }
       : {}),
   }
+}
+
+function afterMsOf(error: unknown): number {
+  return (error instanceof AppError ? error.afterMs : undefined) ?? RETRY_AFTER_MS
+}
+
+/** `Retry-After` in seconds (RFC 9110 §10.2.3). */
+function retryAfter(ms: number): string {
+  return String(Math.max(1, Math.ceil(ms / 1_000)))
 }
 
 /** The raw bytes of a body. Throws `body_too_large`, before reading when the sender tells the length. */
@@ -161,7 +170,7 @@ export async function refusalOf(
   invocationLog.info('too many requests', { endpoint: call.endpoint, level, correlationId })
   return {
     status: 429,
-    headers: { 'retry-after': String(Math.max(1, Math.ceil(waitMs / 1_000))) },
+    headers: { 'retry-after': retryAfter(waitMs) },
     jsonBody: { error: 'Too many requests', code: 'rate_limited', correlationId },
   }
 }

@@ -36,6 +36,29 @@ export function quotaOf(limiter: Limiter, work: Omit<OutgoingCall, 'operation' |
   }
 }
 
+interface TokenCall extends Pick<
+  OutgoingCall,
+  'tenantId' | 'integrationId' | 'connectionId' | 'host'
+> {
+  readonly isAwaited: boolean
+}
+
+/** The limits as credentials know them. A token serves all lanes: unless a person waits, it goes with the webhooks. */
+export function tokenQuotaOf(limiter: Pick<Limiter, 'checkRateLimit' | 'learnFrom'>) {
+  const callOf = ({ isAwaited, ...call }: TokenCall): OutgoingCall => ({
+    ...call,
+    operation: 'token',
+    lane: isAwaited ? 'person' : 'webhook',
+  })
+  return {
+    admit: async (call: TokenCall): Promise<number | undefined> => {
+      const decision = await limiter.checkRateLimit(callOf(call))
+      return decision.kind === 'allowed' ? undefined : decision.waitMs
+    },
+    learnFrom: (call: TokenCall, answer: Answer) => limiter.learnFrom(callOf(call), answer),
+  }
+}
+
 /** How urgent the calls of a task are. */
 export function laneOf(task: {
   readonly type: 'scheduled' | 'manual' | 'webhook'

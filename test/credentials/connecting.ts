@@ -2,6 +2,7 @@ import type { Caller } from '../../src/core/caller.ts'
 import type { Connection } from '../../src/core/connection.ts'
 import { newId, newSecret } from '../../src/core/ids.ts'
 import { limiter } from '../../src/rate-limit/limiter.ts'
+import { tokenQuotaOf } from '../../src/rate-limit/quota.ts'
 import type { Authorization } from '../../src/credentials/authorization.ts'
 import type { Credential } from '../../src/credentials/credential.ts'
 import { openCredentials, type AllPorts } from '../../src/credentials/credentials.ts'
@@ -59,7 +60,7 @@ export async function connecting({ provider, client, connections }: WorldOptions
   const clock = () => new Date(Date.now() + aheadMs)
   const limits = limiter({
     shared: undefined,
-    overrides: { integrations: {} },
+    overrides: { integrations: {}, incoming: {} },
     partAlone: 1,
     clock,
     sleep: () => Promise.resolve(),
@@ -72,6 +73,7 @@ export async function connecting({ provider, client, connections }: WorldOptions
       calls.push(input instanceof Request ? input.url : String(input))
       return fetch(input, init)
     },
+    quota: tokenQuotaOf(limits),
     providerOf: provider,
     clientOf: () => client,
     tellAdmins: async (credential, notice) => {

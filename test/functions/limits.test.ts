@@ -1,7 +1,7 @@
 import { HttpRequest, InvocationContext } from '@azure/functions'
 import { expect, test } from 'vitest'
 import type { Decision } from '../../src/rate-limit/limiter.ts'
-import type { IncomingCall } from '../../src/rate-limit/limits.ts'
+import type { IncomingCall } from '../../src/rate-limit/incoming.ts'
 import { refusalOf, sourceIpOf } from '../../src/functions/http.ts'
 
 const context = new InvocationContext({
