@@ -4,11 +4,12 @@ import { SECOND_MS, type Clock } from '../core/time.ts'
 import { blockwise } from './blocks.ts'
 import type { Take, Verdict } from './bucket.ts'
 import type { Share } from './gates.ts'
-import { lessonOf, readHint, type Answer } from './hints.ts'
+import { lessonOf, readHint } from './hints.ts'
 import { takeIncoming, type IncomingCall } from './incoming.ts'
 import { learnedFrom, takeOutgoing, type LimitOverrides, type OutgoingCall } from './limits.ts'
 import { localLimits } from './local.ts'
 import type { Learning, LimitStore } from './ports.ts'
+import type { Answer } from './refusals.ts'
 
 /** `level` is the limit that stands in the way, `waitMs` how long until asking again makes sense. */
 export type Decision =

@@ -1,4 +1,4 @@
-import type { Answer } from './hints.ts'
+import type { Answer } from './refusals.ts'
 import type { Limiter } from './limiter.ts'
 import type { Lane, Operation, OutgoingCall } from './limits.ts'
 

@@ -142,16 +142,21 @@ export const limits: Bench = {
       },
       ping: () => client.ping(),
     }
+    const runs = concurrencies.flatMap(([atOnce, decisions]) =>
+      Object.entries(ways).map(([name, decide]) => ({
+        key: `${name} ${atOnce}`,
+        decide,
+        atOnce,
+        decisions,
+      })),
+    )
     const rounds = new Map<string, Round[]>()
     for (let round = 0; round <= ROUNDS; round += 1) {
       progress(`round ${round} of ${ROUNDS}`)
-      for (const [atOnce, decisions] of concurrencies) {
-        for (const [name, decide] of Object.entries(ways)) {
-          const result = await measure(decide, { atOnce, decisions })
-          const key = `${name} ${atOnce}`
-          // The first round warms up.
-          if (round > 0) rounds.set(key, [...(rounds.get(key) ?? []), result])
-        }
+      for (const { key, decide, ...load } of runs) {
+        const result = await measure(decide, load)
+        // The first round warms up.
+        if (round > 0) rounds.set(key, [...(rounds.get(key) ?? []), result])
       }
     }
     const of = (name: string, atOnce: number) => rounds.get(`${name} ${atOnce}`) ?? []
