@@ -7,7 +7,7 @@ import type {
 import type { z } from 'zod'
 import type { App } from '../app.ts'
 import type { Caller } from '../core/caller.ts'
-import { AppError, codeOf, explain, type ErrorCode } from '../core/errors.ts'
+import { AppError, codeOf, explain, rateLimited, type ErrorCode } from '../core/errors.ts'
 import type { IncomingCall } from '../rate-limit/incoming.ts'
 import { networkOf, withoutPort } from '../rate-limit/source.ts'
 import { invocationLog, observe } from './observe.ts'
@@ -69,13 +69,14 @@ function refuse(error: unknown, correlationId: string): HttpResponseInit {
   return {
     status,
     jsonBody: { error: message, code, correlationId },
-    ...(status === 503 || status === 429
-      ? { headers: { 'retry-after': retryAfter(afterMsOf(error)) } }
-      : {}),
-    ...(status === 401 && code === 'unauthenticated'
-      ? { headers: { 'www-authenticate': 'Bearer' } }
-      : {}),
+    headers: refusalHeaders(error, status),
   }
+}
+
+/** What the caller can do about it: come again later, or bring a token. */
+export function refusalHeaders(error: unknown, status: number): Record<string, string> {
+  if (status === 503 || status === 429) return { 'retry-after': retryAfter(afterMsOf(error)) }
+  return codeOf(error) === 'unauthenticated' ? { 'www-authenticate': 'Bearer' } : {}
 }
 
 function afterMsOf(error: unknown): number {
@@ -155,6 +156,26 @@ export function sourceIpOf(request: HttpRequest, trustedProxyHops: number): stri
   const entries = request.headers.get('x-forwarded-for')?.split(',') ?? []
   const entry = entries.at(-1 - trustedProxyHops) ?? entries[0]
   return entry === undefined || entry.trim() === '' ? null : withoutPort(entry.trim())
+}
+
+/** Throws `rate_limited` for a caller who is over a limit. */
+export async function admitted({ admit }: Pick<App, 'admit'>, call: IncomingCall): Promise<void> {
+  const source = call.source ? networkOf(call.source) : null
+  const decision = await admit({ ...call, source })
+  if (decision.kind !== 'allowed') throw rateLimited(decision.waitMs)
+}
+
+/** An operator, or a person who connects something, within the limits of both. Throws `unauthenticated`, `rate_limited`. */
+export async function admittedCaller(
+  app: Pick<App, 'admit' | 'settings' | 'verifyBearer'>,
+  request: HttpRequest,
+): Promise<Caller> {
+  const source = sourceIpOf(request, app.settings.limits.trustedProxyHops)
+  await admitted(app, { endpoint: 'management', source })
+  const caller = await callerOf(request, app.verifyBearer)
+  const { tenantId, userId } = caller
+  await admitted(app, { endpoint: 'management', tenantId, userId })
+  return caller
 }
 
 /** The answer to a caller who is over a limit (RFC 6585 §4); undefined when there is room for the call. */

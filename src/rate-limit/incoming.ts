@@ -10,6 +10,8 @@ export const incomingLimits = {
   webhooks: { source: 60_000, registration: 6_000, tenant: 300_000, user: 300_000 },
   'oauth-refresh': { source: 600, registration: 12_000, tenant: 5_000, user: 30 },
   'signalr-negotiate': { source: 600, registration: 12_000, tenant: 5_000, user: 60 },
+  /** Operators, and people who connect something. */
+  management: { source: 3_000, registration: 12_000, tenant: 5_000, user: 1_200 },
 } as const
 export type Endpoint = keyof typeof incomingLimits
 
@@ -22,6 +24,7 @@ export const incomingShape = z
     webhooks: levelsShape,
     'oauth-refresh': levelsShape,
     'signalr-negotiate': levelsShape,
+    management: levelsShape,
   } satisfies Record<Endpoint, z.ZodType>)
   .partial()
   .default({})
