@@ -1,7 +1,7 @@
 import type { Caller } from '../core/caller.ts'
-import type { Collection } from '../core/collection.ts'
+import type { Collection, Stored } from '../core/collection.ts'
 import { instanceOrigin, type Connection } from '../core/connection.ts'
-import { AppError } from '../core/errors.ts'
+import { AppError, rateLimited } from '../core/errors.ts'
 import { addMs, MINUTE_MS, SECOND_MS } from '../core/time.ts'
 import {
   AUTHORIZATIONS,
@@ -19,7 +19,7 @@ import type { CredentialPorts } from './ports.ts'
 import { deviceCredentialId, type OAuthSecret } from './secret.ts'
 import { activateSession, openSession, type DeviceSession } from './session.ts'
 import type { Token } from './token-answer.ts'
-import { callTokenEndpoint } from './token-call.ts'
+import { callTokenEndpoint, tokenCallOf } from './token-call.ts'
 
 export interface ConnectPorts extends CredentialPorts {
   readonly authorizations: Collection<Authorization>
@@ -171,14 +171,19 @@ const refusals: Readonly<Record<string, string>> = {
  * Ends an authorization: takes the code for tokens and stores them. A state works once, for whoever began. Throws
  * `forbidden` for anybody else, and leaves the state to the right one; `bad_request` for a state that is unknown, used or
  * expired, an answer of another server than was asked, a connection that has changed since, and for a refusal;
- * `vendor_failed` when the vendor gave no tokens.
+ * `rate_limited`, with the state still good; `vendor_failed` when the vendor gave no tokens.
  */
 export async function completeAuthorization(
   ports: ConnectPorts,
   { state, code, error, iss, proof = '' }: Callback,
 ): Promise<Authorized> {
-  const taken = await takeAuthorization(ports, state, proof)
-  const { purpose, redirectUri, keyVersion, startedBy } = taken
+  const found = await findAuthorization(ports, state, proof)
+  const { purpose, redirectUri, keyVersion, startedBy } = found.document
+  const { tokenUrl } = ports.providerOf(purpose.integrationId) ?? {}
+  const call = tokenCallOf(tokenUrl, { ...purpose, isAwaited: true })
+  const waitMs = code === undefined ? undefined : await ports.quota.admit(call)
+  if (waitMs !== undefined) throw rateLimited(waitMs)
+  await takeAuthorization(ports, found)
   const asking = askingFor(ports, purpose, {})
   const key = await ports.vault.get(KEY_NAME, keyVersion)
   if (!asking || key === undefined || !(await isStillMeant(ports, purpose))) {
@@ -195,6 +200,7 @@ export async function completeAuthorization(
   const request = codeRequest(asking, { code, redirectUri, verifier: codeVerifier(key, state) })
   const outcome = await callTokenEndpoint(ports, asking, {
     request,
+    call,
     timeoutMs: EXCHANGE_TIMEOUT_MS,
   })
   if (outcome.kind !== 'token') throw new AppError('vendor_failed', outcome.reason)
@@ -215,28 +221,34 @@ async function isStillMeant(
   return isSame && instanceOrigin(connection) === origin
 }
 
-async function takeAuthorization(
+async function findAuthorization(
   ports: ConnectPorts,
   state: string,
   proof: string,
-): Promise<Authorization> {
+): Promise<Stored<Authorization>> {
   const stored = await ports.authorizations.get([AUTHORIZATIONS], authorizationId(state))
-  const { document, etag } = stored ?? {}
-  const isGood = document && !document.used && new Date(document.expiresAt) > ports.clock()
-  if (isGood && document.binding !== bindingOf(proof)) {
+  const isGood =
+    stored && !stored.document.used && new Date(stored.document.expiresAt) > ports.clock()
+  if (!isGood) throw badState()
+  if (stored.document.binding !== bindingOf(proof)) {
     throw new AppError('forbidden', 'the authorization was begun elsewhere: end it there')
   }
-  const taken =
-    isGood && etag !== undefined
-      ? await ports.authorizations.write(
-          [AUTHORIZATIONS],
-          [{ kind: 'replace', document: { ...document, used: true }, etag }],
-        )
-      : undefined
-  if (!document || !taken?.committed) {
-    throw new AppError('bad_request', 'the state is unknown, used or expired; begin anew')
-  }
-  return document
+  return stored
+}
+
+async function takeAuthorization(
+  ports: ConnectPorts,
+  { document, etag }: Stored<Authorization>,
+): Promise<void> {
+  const taken = await ports.authorizations.write(
+    [AUTHORIZATIONS],
+    [{ kind: 'replace', document: { ...document, used: true }, etag }],
+  )
+  if (!taken.committed) throw badState()
+}
+
+function badState(): AppError {
+  return new AppError('bad_request', 'the state is unknown, used or expired; begin anew')
 }
 
 function grantOf(

@@ -1,13 +1,13 @@
 import type { Collection, Stored } from '../core/collection.ts'
 import { instanceOrigin, type Connection } from '../core/connection.ts'
-import { AppError } from '../core/errors.ts'
+import { AppError, rateLimited } from '../core/errors.ts'
 import { addMs, HOUR_MS, SECOND_MS } from '../core/time.ts'
 import type { Purpose } from './authorization.ts'
 import { pairOf, type Credential } from './credential.ts'
 import { askingFor, revocationRequest } from './grant.ts'
 import { replace, oauthSecret } from './lease.ts'
 import type { CredentialOptions, CredentialPorts } from './ports.ts'
-import { askOnce, post, type Refreshing } from './token-call.ts'
+import { askOnce, post, tokenCallOf, type Refreshing } from './token-call.ts'
 import { secretName, type OAuthSecret, type RefreshSecret } from './secret.ts'
 import { revokeSessions, type DeviceSession } from './session.ts'
 
@@ -16,7 +16,9 @@ export interface DisconnectPorts extends CredentialPorts {
   readonly connections: Collection<Connection>
 }
 
-export type Ending = Pick<Purpose, 'tenantId' | 'credentialId' | 'integrationId' | 'origin'>
+export type Ending = Pick<Purpose, 'tenantId' | 'credentialId' | 'integrationId' | 'origin'> & {
+  readonly connectionId?: string
+}
 
 /** A vendor that cannot be told for so long is not waited for: an instance may be gone for good. */
 const PATIENCE_MS = 24 * HOUR_MS
@@ -25,7 +27,7 @@ const TRIES = 5
 /**
  * Ends a connection's credential, and with the last connection to an instance the phones there: nobody gets a token any
  * more, the provider is told, the secrets and the documents are removed, the phones' sessions are revoked. In an order in
- * which every step can be repeated, after a crash at any of them too. Throws `vendor_failed` when a provider could not be
+ * which every step can be repeated, after a crash at any of them too. Throws `rate_limited`, and `vendor_failed` when a provider could not be
  * told: that secret is still there for the next try, until a day has passed.
  */
 export async function disconnect(
@@ -81,7 +83,11 @@ async function tellVendor(
   secret: OAuthSecret,
 ): Promise<void> {
   const asking = askingFor(ports, of, secret)
-  if (!asking || (await revokeGrant({ ports, options, asking }, secret))) return
+  if (!asking) return
+  const call = tokenCallOf(asking.provider.revocation?.url, { ...of, isAwaited: true })
+  const answer = await revokeGrant({ ports, options, asking, call }, secret)
+  if (answer.kind === 'told') return
+  if (answer.kind === 'limited') throw rateLimited(answer.afterMs)
   const waited = ports.clock().getTime() - Date.parse(endedAt ?? '')
   if (waited < PATIENCE_MS) {
     throw new AppError('vendor_failed', 'the vendor could not be told; try again')
@@ -115,19 +121,34 @@ const TIMEOUT_MS = 30 * SECOND_MS
 /** A vendor that takes an access token needs one that outlives the call. */
 const LASTING_MS = 60 * SECOND_MS
 
-/** Ends a grant at its vendor; false when the vendor could not be told. */
-export async function revokeGrant(work: Refreshing, secret: OAuthSecret): Promise<boolean> {
-  if (secret.kind !== 'refresh_token') return true
+const told = { kind: 'told' } as const
+
+interface Limited {
+  readonly afterMs: number
+}
+
+type Told =
+  | { readonly kind: 'told' | 'untold' }
+  | { readonly kind: 'limited'; readonly afterMs: number }
+
+/** Ends a grant at its vendor, where the limits allow the call now. */
+export async function revokeGrant(work: Refreshing, secret: OAuthSecret): Promise<Told> {
+  if (secret.kind !== 'refresh_token') return told
   const live = await liveSecret(work, secret)
-  if (live === 'unknown') return false
+  if (live === 'unknown') return { kind: 'untold' }
+  if (live && 'afterMs' in live) return { kind: 'limited', afterMs: live.afterMs }
   const request = live && revocationRequest(work.asking, live)
-  if (!request) return true
+  if (!request) return told
+  const { ports, call } = work
+  const afterMs = await ports.quota.admit(call)
+  if (afterMs !== undefined) return { kind: 'limited', afterMs }
   try {
-    const { status } = await post(work.ports, request, TIMEOUT_MS)
+    const { status } = await post(ports, { request, call, timeoutMs: TIMEOUT_MS })
     // RFC 7009 §2.2: 200 says that it is done or that there was nothing to do. What a vendor refuses is dead already.
-    return status < 500 && status !== 429 && status !== 408
+    const isDone = status < 500 && status !== 429 && status !== 408
+    return isDone ? told : { kind: 'untold' }
   } catch {
-    return false
+    return { kind: 'untold' }
   }
 }
 
@@ -138,7 +159,7 @@ export async function revokeGrant(work: Refreshing, secret: OAuthSecret): Promis
 async function liveSecret(
   work: Refreshing,
   secret: RefreshSecret,
-): Promise<RefreshSecret | 'unknown' | undefined> {
+): Promise<RefreshSecret | Limited | 'unknown' | undefined> {
   const { ports, asking } = work
   const now = ports.clock()
   const pair = pairOf(secret)
@@ -146,5 +167,6 @@ async function liveSecret(
   if (asking.provider.revocation?.token !== 'access' || isLive) return secret
   const outcome = await askOnce(work, secret, now)
   if (outcome.kind === 'token') return { ...secret, accessToken: outcome.token.accessToken }
+  if (outcome.kind === 'limited') return { afterMs: outcome.afterMs }
   return outcome.kind === 'dead' ? undefined : 'unknown'
 }

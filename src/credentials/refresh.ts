@@ -70,8 +70,8 @@ async function endIfEnded(
   const { tenantId, id } = stored.document
   const found = await ports.credentials.get([tenantId], id)
   if (found && !found.document.endedAt) return
-  const isTold = await revokeGrant(work, secret)
-  if (!isTold)
+  const { kind } = await revokeGrant(work, secret)
+  if (kind !== 'told')
     ports.log.warn('a grant was removed without its vendor knowing', { credentialId: id })
   await ports.vault.remove(secretName(id))
 }
@@ -214,6 +214,14 @@ async function settle(work: Refreshing, settling: Settling): Promise<Trouble> {
         reason,
         now,
         afterMs: outcome.afterMs,
+        keepsIntent: isUncertain,
+      })
+    case 'limited':
+      return coolDown(ports, stored, {
+        reason,
+        now,
+        afterMs: outcome.afterMs,
+        limited: true,
         keepsIntent: isUncertain,
       })
     case 'unavailable':

@@ -4,7 +4,7 @@ import type { App } from '../app.ts'
 import { AppError } from '../core/errors.ts'
 import { cookieOf } from './authorization-cookie.ts'
 import type { FunctionApp } from './host.ts'
-import { callerOf, httpHandler } from './http.ts'
+import { admittedCaller, httpHandler } from './http.ts'
 
 const labelShape = z.string().trim().min(1).max(100)
 
@@ -20,7 +20,7 @@ export function registerOAuthAuthorize(host: FunctionApp, app: App): void {
     authLevel: 'anonymous',
     route: 'api/oauth/authorize/{connectionId}',
     handler: httpHandler(async (request) => {
-      const caller = await callerOf(request, app.verifyBearer)
+      const caller = await admittedCaller(app, request)
       const label = request.query.get('device')
       const deviceLabel = label === null ? undefined : labelShape.safeParse(label).data
       if (label !== null && deviceLabel === undefined) {

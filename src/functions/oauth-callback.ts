@@ -5,7 +5,7 @@ import { AppError } from '../core/errors.ts'
 import { authorizationId } from '../credentials/authorization.ts'
 import { endedCookie, proofOf } from './authorization-cookie.ts'
 import type { FunctionApp } from './host.ts'
-import { bearerOf, httpHandler } from './http.ts'
+import { admitted, bearerOf, httpHandler, sourceIpOf } from './http.ts'
 import { invocationLog } from './observe.ts'
 
 const queryShape = z.object({
@@ -28,6 +28,8 @@ export function registerOAuthCallback(host: FunctionApp, app: App): void {
     authLevel: 'anonymous',
     route: 'api/oauth/callback',
     handler: httpHandler(async (request) => {
+      const source = sourceIpOf(request, app.settings.limits.trustedProxyHops)
+      await admitted(app, { endpoint: 'management', source })
       const parsed = queryShape.safeParse(Object.fromEntries(request.query))
       if (!parsed.success) throw new AppError('bad_request', 'state and code are required')
       const id = authorizationId(parsed.data.state)
