@@ -24,6 +24,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   forbidden: 403,
   invalid_signature: 401,
   issuer_unavailable: 503,
+  limits_unavailable: 503,
   not_found: 404,
   queue_unavailable: 503,
   rate_limited: 429,
@@ -33,8 +34,10 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   session_not_found: 404,
   store_unavailable: 503,
   unauthenticated: 401,
+  unknown_vendor: 400,
   vault_unavailable: 503,
   vendor_failed: 502,
+  vendor_ignored_filter: 502,
   vendor_unexpected_answer: 502,
 }
 const RETRY_AFTER_SECONDS = '30'
@@ -97,12 +100,8 @@ function tooLarge(limit: number): AppError {
   return new AppError('body_too_large', `the body is larger than ${limit} bytes`)
 }
 
-/** The body as JSON, whatever it holds. Throws `bad_request`, `body_too_large`. */
-export async function readJson(request: HttpRequest, limit: number): Promise<unknown> {
-  return jsonOf(await readBytes(request, limit))
-}
-
-function jsonOf(bytes: Buffer): unknown {
+/** Throws `bad_request`. */
+export function jsonOf(bytes: Buffer): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch (cause) {
@@ -148,17 +147,27 @@ export function sourceIpOf(request: HttpRequest, trustedProxyHops: number): stri
   return entry === undefined || entry.trim() === '' ? null : withoutPort(entry.trim())
 }
 
+/** How long a caller who is over a limit has to wait, in milliseconds; undefined when there is room for the call. */
+export async function waitOf(
+  { admit }: Pick<App, 'admit'>,
+  call: IncomingCall,
+): Promise<number | undefined> {
+  const source = call.source ? networkOf(call.source) : null
+  const decision = await admit({ ...call, source })
+  if (decision.kind === 'allowed') return undefined
+  const { level, waitMs } = decision
+  invocationLog.info('too many requests', { endpoint: call.endpoint, level })
+  return waitMs
+}
+
 /** The answer to a caller who is over a limit (RFC 6585 §4); undefined when there is room for the call. */
 export async function refusalOf(
   { admit }: Pick<App, 'admit'>,
   call: IncomingCall,
   { invocationId: correlationId }: InvocationContext,
 ): Promise<HttpResponseInit | undefined> {
-  const source = call.source ? networkOf(call.source) : null
-  const decision = await admit({ ...call, source })
-  if (decision.kind === 'allowed') return undefined
-  const { level, waitMs } = decision
-  invocationLog.info('too many requests', { endpoint: call.endpoint, level, correlationId })
+  const waitMs = await waitOf({ admit }, call)
+  if (waitMs === undefined) return undefined
   return {
     status: 429,
     headers: { 'retry-after': String(Math.max(1, Math.ceil(waitMs / 1_000))) },

@@ -1,16 +1,24 @@
-import type { HttpRequest, HttpResponseInit } from '@azure/functions'
+import type { HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions'
 import type { App } from '../app.ts'
 import { AppError, codeOf, explain } from '../core/errors.ts'
+import { conflictOperations } from './api/conflicts.ts'
 import { openApi } from './api/open-api.ts'
 import { mayDo, type Answer, type Operation } from './api/operation.ts'
 import { recordOperations } from './api/records.ts'
 import { runningOperations } from './api/running.ts'
+import { webhookOperations } from './api/webhooks.ts'
 import type { FunctionApp } from './host.ts'
-import { callerOf, httpHandler, readJson, statusOf } from './http.ts'
+import { callerOf, httpHandler, jsonOf, readBytes, sourceIpOf, statusOf, waitOf } from './http.ts'
 import { invocationLog } from './observe.ts'
 
-const operations: readonly Operation[] = [...recordOperations, ...runningOperations]
+const operations: readonly Operation[] = [
+  ...recordOperations,
+  ...conflictOperations,
+  ...runningOperations,
+  ...webhookOperations,
+]
 const BODY_LIMIT = 1024 * 1024
+const RETRY_AFTER_SECONDS = 30
 
 /** What operators may ask: `/api/v1/…` by the table of operations, and the document that describes it. */
 export function registerManagementApi(host: FunctionApp, app: App): void {
@@ -20,7 +28,7 @@ export function registerManagementApi(host: FunctionApp, app: App): void {
     route: 'api/v1/{*path}',
     handler: httpHandler(async (request, context) => {
       try {
-        return await serve(app, request)
+        return await serve(app, request, context)
       } catch (error) {
         return refuse(error, context.invocationId)
       }
@@ -30,12 +38,28 @@ export function registerManagementApi(host: FunctionApp, app: App): void {
     methods: ['GET'],
     authLevel: 'anonymous',
     route: 'api/openapi.json',
-    handler: httpHandler(async () => ({ status: 200, jsonBody: openApi(operations, app.version) })),
+    handler: httpHandler(async () => ({ status: 200, jsonBody: describeOperations(app.version) })),
   })
 }
 
-async function serve(app: App, request: HttpRequest): Promise<HttpResponseInit> {
+/** The OpenAPI document. */
+export function describeOperations(version: string): object {
+  return openApi(operations, version)
+}
+
+async function serve(
+  app: App,
+  request: HttpRequest,
+  context: InvocationContext,
+): Promise<HttpResponseInit> {
+  const endpoint = 'management'
+  const source = sourceIpOf(request, app.settings.limits.trustedProxyHops)
+  const early = await waitOf(app, { endpoint, source })
+  if (early !== undefined) return tooMany(early, context.invocationId)
   const caller = await callerOf(request, app.verifyBearer)
+  const { tenantId, subject: userId } = caller
+  const wait = await waitOf(app, { endpoint, tenantId, userId })
+  if (wait !== undefined) return tooMany(wait, context.invocationId)
   const path = (request.params['path'] ?? '').replace(/\/+$/, '')
   const found = operations
     .map((operation) => ({ operation, params: paramsOf(operation.path, path) }))
@@ -55,10 +79,30 @@ async function serve(app: App, request: HttpRequest): Promise<HttpResponseInit> 
     throw new AppError('forbidden', `this needs the role ${operation.role}`)
   }
   const query = Object.fromEntries(request.query.entries())
-  const body = operation.body ? await readJson(request, BODY_LIMIT) : undefined
-  const etag = request.headers.get('if-match') ?? undefined
+  const body = operation.body ? await bodyOf(request) : undefined
+  const etag = ifMatch(request)
   const answer = await operation.run({ app, caller, params, etag }, { query, body })
   return responseOf(operation, answer)
+}
+
+/** What an absent body means, the shape says. */
+async function bodyOf(request: HttpRequest): Promise<unknown> {
+  const bytes = await readBytes(request, BODY_LIMIT)
+  return bytes.length === 0 ? undefined : jsonOf(bytes)
+}
+
+function ifMatch(request: HttpRequest): string | undefined {
+  const value = request.headers.get('if-match')?.trim()
+  return value === undefined || value === '' || value === '*' ? undefined : value
+}
+
+function tooMany(waitMs: number, correlationId: string): HttpResponseInit {
+  const seconds = Math.max(1, Math.ceil(waitMs / 1_000))
+  return {
+    status: 429,
+    headers: { 'retry-after': String(seconds) },
+    jsonBody: { ...failure('rate_limited', 'too many requests'), correlationId },
+  }
 }
 
 /** The names in a template with what stands there; undefined when the path is another. */
@@ -71,14 +115,23 @@ function paramsOf(template: string, path: string): Record<string, string> | unde
     const part = parts[index] ?? ''
     const variable = /^\{(\w+)\}$/.exec(name)?.[1]
     if (variable === undefined && name !== part) return undefined
-    if (variable !== undefined) params[variable] = decodeURIComponent(part)
+    if (variable !== undefined) params[variable] = decoded(part)
   }
   return params
 }
 
-function responseOf({ status }: Operation, answer: Answer): HttpResponseInit {
-  const { data, etag, location, nextCursor, limit } = answer
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch (cause) {
+    throw new AppError('bad_request', 'the path is not percent-encoded', { cause })
+  }
+}
+
+function responseOf(operation: Operation, answer: Answer): HttpResponseInit {
+  const { data, etag, location, nextCursor, limit, status = operation.status } = answer
   const headers = {
+    'cache-control': 'no-store',
     ...(etag === undefined ? {} : { etag }),
     ...(location === undefined ? {} : { location: `/api/v1/${location}` }),
   }
@@ -106,11 +159,14 @@ function refuse(error: unknown, correlationId: string): HttpResponseInit {
   return {
     status,
     jsonBody: { ...failure(code, message), correlationId },
-    ...(status === 401 ? { headers: { 'www-authenticate': 'Bearer' } } : {}),
+    headers: {
+      ...(status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
+      ...(status === 503 || status === 429 ? { 'retry-after': String(RETRY_AFTER_SECONDS) } : {}),
+    },
   }
 }
 
 function failure(code: string, message: string) {
-  const details = code === 'bad_request' && message.includes('; ') ? message.split('; ') : undefined
+  const details = code === 'bad_request' ? message.split('; ') : undefined
   return { success: false, error: { code, message, ...(details ? { details } : {}) } }
 }

@@ -214,6 +214,7 @@ export const incomingLimits = {
   // A registration has a pace of its own besides; this one is against floods of addresses and made-up ids.
   webhooks: { source: 60_000, registration: 300_000, tenant: 300_000, user: 300_000 },
   'oauth-refresh': { source: 600, registration: 12_000, tenant: 5_000, user: 30 },
+  management: { source: 3_000, registration: 12_000, tenant: 6_000, user: 1_200 },
   'signalr-negotiate': { source: 600, registration: 12_000, tenant: 5_000, user: 60 },
 } as const
 export type Endpoint = keyof typeof incomingLimits

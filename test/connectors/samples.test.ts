@@ -179,7 +179,7 @@ describe.skipIf(!data)(`GitHub's deliveries${data ? '' : `: ${missing}`}`, () =>
     const stream = streamOf(github, { entityType: 'incident', object: 'octo/hello' })
     const page = await stream.fetchPage(server.client, { after: null, skip: 0, limit: 100 }, signal)
     if (page.kind !== 'page') throw new Error(page.reason)
-    const plain = sorted.filter((issue) => !issue['pull_request'])
+    const plain = sorted.filter((issue) => !('pull_request' in issue))
     expect(page.rows.map(({ externalId }) => externalId).sort()).toEqual(
       plain.map(({ number }) => String(number)).sort(),
     )
