@@ -25,7 +25,7 @@ export interface Rig extends AsyncDisposable {
   rows(): ReadonlyMap<string, string>
   expireTokens(): void
   /** The vendor counts its rows wrong by so much; absent where it tells no totals. */
-  lieAboutTotals?(by: number): void
+  readonly lieAboutTotals?: (by: number) => void
   /** Every way of the vendor to ask for patience, and the wait that it names. */
   readonly throttles: Readonly<
     Record<string, { readonly set: () => void; readonly afterMs?: number }>

@@ -3,8 +3,10 @@ import path from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import type { JsonObject } from '../../src/core/canonical-json.ts'
 import { github } from '../../src/connectors/github/index.ts'
 import { salesforce } from '../../src/connectors/salesforce/index.ts'
+import { textAt } from '../../src/connectors/json.ts'
 import { servicenow } from '../../src/connectors/servicenow/index.ts'
 import type { StreamConfig, VendorRow } from '../../src/connectors/connector.ts'
 import { decode, encode } from '../../src/sync/mapping.ts'
@@ -36,6 +38,11 @@ function decoded(stream: ReturnType<typeof streamOf>, rows: readonly VendorRow[]
     if (!result.ok) throw result.error
     return result.fields
   })
+}
+
+/** The values of a field, whatever they are, in an order. */
+function textsOf(rows: readonly JsonObject[], field: string): string[] {
+  return rows.map((row) => JSON.stringify(row[field]).slice(1, -1)).sort()
 }
 
 describe.skipIf(!data)(`ServiceNow's answers${data ? '' : `: ${missing}`}`, () => {
@@ -70,7 +77,7 @@ describe.skipIf(!data)(`ServiceNow's answers${data ? '' : `: ${missing}`}`, () =
     const flat = read(name('incidents'), rowsShape)
     const { stream, found } = await readRows('incident', raw)
     expect(found.map(({ externalId }) => externalId).sort()).toEqual(
-      raw.map((row) => row['sys_id']).sort(),
+      raw.flatMap((row) => textAt(row, 'sys_id') ?? []).sort(),
     )
     const plain = await readRows('incident', flat)
     expect(decoded(stream, found)).toEqual(decoded(stream, plain.found))
@@ -85,11 +92,7 @@ describe.skipIf(!data)(`ServiceNow's answers${data ? '' : `: ${missing}`}`, () =
   test('users of one second are read one by one', async () => {
     const users = read(name('users'), rowsShape)
     const { stream, found } = await readRows('contact', users)
-    expect(
-      decoded(stream, found)
-        .map((one) => one['email'])
-        .sort(),
-    ).toEqual(users.map((row) => row['email']).sort())
+    expect(textsOf(decoded(stream, found), 'email')).toEqual(textsOf(users, 'email'))
   })
 })
 
@@ -120,7 +123,7 @@ describe.skipIf(!data)(`Salesforce's sample records${data ? '' : `: ${missing}`}
             Object.entries(record).flatMap(([name, value]) => {
               const external = externals.get(name.toLowerCase())
               // What points to another record of the sample is no id yet.
-              return external === undefined || String(value).startsWith('@')
+              return external === undefined || (typeof value === 'string' && value.startsWith('@'))
                 ? []
                 : [[external, value]]
             }),
@@ -183,7 +186,11 @@ describe.skipIf(!data)(`GitHub's deliveries${data ? '' : `: ${missing}`}`, () =>
     expect(page.rows.map(({ externalId }) => externalId).sort()).toEqual(
       plain.map(({ number }) => String(number)).sort(),
     )
-    const titles = decoded(stream, page.rows).map((one) => one['shortDescription'])
-    expect(titles.sort()).toEqual(plain.map(({ title }) => title).sort())
+    expect(textsOf(decoded(stream, page.rows), 'shortDescription')).toEqual(
+      textsOf(
+        plain.map(({ title }) => ({ title })),
+        'title',
+      ),
+    )
   })
 })
