@@ -86,7 +86,14 @@ async function clientOf({
   const origin = instanceOrigin(connection)
   if (!origin)
     return refusal('connection_not_found', 'the address of its instance is not an https URL')
-  const request = { tenantId, credentialId, integrationId, origin }
+  const request = {
+    tenantId,
+    credentialId,
+    integrationId,
+    connectionId: connection.id,
+    origin,
+    isAwaited: lane === 'person',
+  }
   // Work that waits for a person ends here, before a lease is taken or anybody is called.
   const parked = await access.refusalOf(request)
   if (parked) return refusal(parked.code, parked.reason)

@@ -2,7 +2,8 @@ import type { Discovered } from '../connectors/connector.ts'
 import { connectors } from '../connectors/index.ts'
 import type { Collection } from '../core/collection.ts'
 import type { Connection } from '../core/connection.ts'
-import { AppError } from '../core/errors.ts'
+import { AppError, rateLimited } from '../core/errors.ts'
+import { MINUTE_MS } from '../core/time.ts'
 import type { Credentials } from '../credentials/credentials.ts'
 import type { Secret } from '../credentials/secret.ts'
 import type { ConnectionPorts } from '../management/connections.ts'
@@ -65,8 +66,8 @@ export function managementApp(parts: ManagementParts): ManagementApp {
           await access.register({ id, tenantId, integrationId }, secret)
         },
         stopTasks: async (connection) => stopTasks(await syncPorts(), connection),
-        dropSecret: ({ tenantId, integrationId, credentialId }, origin) =>
-          access.disconnect({ tenantId, integrationId, credentialId, origin }),
+        dropSecret: ({ tenantId, integrationId, credentialId, id: connectionId }, origin) =>
+          access.disconnect({ tenantId, integrationId, credentialId, connectionId, origin }),
       }
     },
     testConnection: async (connection, wanted) => {
@@ -78,6 +79,7 @@ export function managementApp(parts: ManagementParts): ManagementApp {
         const problems = found.kind === 'fields' ? problemsOf(source.mapping, found) : []
         return { works: true, rows: page.rows.length, problems }
       }
+      if (page.kind === 'retry' && page.limited) throw rateLimited(page.afterMs ?? MINUTE_MS)
       return {
         works: false,
         ...(page.kind === 'refused' ? told(page) : { code: 'vendor_failed', reason: page.reason }),
@@ -86,11 +88,17 @@ export function managementApp(parts: ManagementParts): ManagementApp {
     discoverFields: async (connection, wanted) => {
       const found = await fieldsOf(connection, wanted)
       if (found.kind === 'refused') throw new AppError(found.code, found.reason)
-      if (found.kind === 'retry') throw new AppError('vendor_failed', found.reason)
+      if (found.kind === 'retry') throw unavailable(found)
       const { object, from, fields } = found
       return { object, from, fields }
     },
   }
+}
+
+function unavailable(problem: Extract<Discovered, { kind: 'retry' }>): AppError {
+  return problem.limited
+    ? rateLimited(problem.afterMs ?? MINUTE_MS)
+    : new AppError('vendor_failed', problem.reason)
 }
 
 async function stopTasks(ports: SyncPorts, { tenantId, id }: Connection): Promise<void> {

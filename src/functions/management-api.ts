@@ -1,4 +1,4 @@
-import type { HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions'
+import type { HttpRequest, HttpResponseInit } from '@azure/functions'
 import type { App } from '../app.ts'
 import { AppError, codeOf, explain } from '../core/errors.ts'
 import { conflictOperations } from './api/conflicts.ts'
@@ -8,7 +8,7 @@ import { recordOperations } from './api/records.ts'
 import { runningOperations } from './api/running.ts'
 import { webhookOperations } from './api/webhooks.ts'
 import type { FunctionApp } from './host.ts'
-import { callerOf, httpHandler, jsonOf, readBytes, sourceIpOf, statusOf, waitOf } from './http.ts'
+import { admittedCaller, httpHandler, jsonOf, readBytes, refusalHeaders, statusOf } from './http.ts'
 import { invocationLog } from './observe.ts'
 
 const operations: readonly Operation[] = [
@@ -18,7 +18,6 @@ const operations: readonly Operation[] = [
   ...webhookOperations,
 ]
 const BODY_LIMIT = 1024 * 1024
-const RETRY_AFTER_SECONDS = 30
 
 /** What operators may ask: `/api/v1/…` by the table of operations, and the document that describes it. */
 export function registerManagementApi(host: FunctionApp, app: App): void {
@@ -28,7 +27,7 @@ export function registerManagementApi(host: FunctionApp, app: App): void {
     route: 'api/v1/{*path}',
     handler: httpHandler(async (request, context) => {
       try {
-        return await serve(app, request, context)
+        return await serve(app, request)
       } catch (error) {
         return refuse(error, context.invocationId)
       }
@@ -47,19 +46,8 @@ export function describeOperations(version: string): object {
   return openApi(operations, version)
 }
 
-async function serve(
-  app: App,
-  request: HttpRequest,
-  context: InvocationContext,
-): Promise<HttpResponseInit> {
-  const endpoint = 'management'
-  const source = sourceIpOf(request, app.settings.limits.trustedProxyHops)
-  const early = await waitOf(app, { endpoint, source })
-  if (early !== undefined) return tooMany(early, context.invocationId)
-  const caller = await callerOf(request, app.verifyBearer)
-  const { tenantId, subject: userId } = caller
-  const wait = await waitOf(app, { endpoint, tenantId, userId })
-  if (wait !== undefined) return tooMany(wait, context.invocationId)
+async function serve(app: App, request: HttpRequest): Promise<HttpResponseInit> {
+  const caller = await admittedCaller(app, request)
   const path = (request.params['path'] ?? '').replace(/\/+$/, '')
   const found = operations
     .map((operation) => ({ operation, params: paramsOf(operation.path, path) }))
@@ -94,15 +82,6 @@ async function bodyOf(request: HttpRequest): Promise<unknown> {
 function ifMatch(request: HttpRequest): string | undefined {
   const value = request.headers.get('if-match')?.trim()
   return value === undefined || value === '' || value === '*' ? undefined : value
-}
-
-function tooMany(waitMs: number, correlationId: string): HttpResponseInit {
-  const seconds = Math.max(1, Math.ceil(waitMs / 1_000))
-  return {
-    status: 429,
-    headers: { 'retry-after': String(seconds) },
-    jsonBody: { ...failure('rate_limited', 'too many requests'), correlationId },
-  }
 }
 
 /** The names in a template with what stands there; undefined when the path is another. */
@@ -159,10 +138,7 @@ function refuse(error: unknown, correlationId: string): HttpResponseInit {
   return {
     status,
     jsonBody: { ...failure(code, message), correlationId },
-    headers: {
-      ...(status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
-      ...(status === 503 || status === 429 ? { 'retry-after': String(RETRY_AFTER_SECONDS) } : {}),
-    },
+    headers: refusalHeaders(error, status),
   }
 }
 
