@@ -81,6 +81,34 @@ describe('ServiceNow', () => {
     expect([fields.has('u_region'), fields.has('category')]).toEqual([true, false])
   })
 
+  test('what a table says of a column stands above what its parents say, whichever comes first', async () => {
+    const said = (id: string, name: string, label: string) => ({
+      sys_id: id,
+      name,
+      element: 'state',
+      column_label: label,
+      internal_type: 'integer',
+      mandatory: name === 'incident' ? 'true' : 'false',
+    })
+    for (const [parent, child] of [
+      ['a', 'b'],
+      ['b', 'a'],
+    ] as const) {
+      await using server = await serve(servicenow, ({ url }) => {
+        const query = url.searchParams.get('sysparm_query') ?? ''
+        const rows: Record<string, object[]> = {
+          sys_db_object: query.includes('name=incident')
+            ? [{ name: 'incident', 'super_class.name': 'task' }]
+            : [{ name: 'task', 'super_class.name': '' }],
+          sys_dictionary: [said(parent, 'task', 'State'), said(child, 'incident', 'Own state')],
+        }
+        return { body: { result: rows[url.pathname.split('/').at(-1) ?? ''] ?? [] } }
+      })
+      const fields = await fieldsOf(servicenow, server.client, { entityType: 'incident' })
+      expect(fields.get('state')).toMatchObject({ label: 'Own state', required: true })
+    }
+  })
+
   test("a table of the customer's own is described without a line of code", async () => {
     await using rig = await incidents()
     rig.control.addTable('u_asset', ['u_name', 'u_owner'])

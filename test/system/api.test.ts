@@ -360,6 +360,7 @@ describe('records and conflicts', () => {
       status: 200,
       json: { data: { base: 'a', local: 'b', external: 'c' } },
     })
+    expect((await stranger('GET', 'conflicts')).json?.data).toEqual([])
     expect(await stranger('GET', 'conflicts/conflict-2')).toMatchObject({ status: 404 })
     const choice = { choice: 'external' }
     expect(await stranger('POST', 'conflicts/conflict-1/resolve', { body: choice })).toMatchObject({
