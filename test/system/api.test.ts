@@ -29,6 +29,7 @@ afterAll(async () => {
   await running?.[Symbol.asyncDispose]()
 })
 
+const documentShape = z.looseObject({ info: z.looseObject({ version: z.string() }) })
 const idShape = z.looseObject({ id: z.string() })
 const found = async (path: string) => z.array(idShape).parse((await admin('GET', path)).json?.data)
 
@@ -50,6 +51,14 @@ const salesforceParts = () => ({
 async function until(condition: () => Promise<boolean>): Promise<void> {
   while (!(await condition())) await delay(50)
 }
+
+test('the document that is served is the one that was checked, and needs no token', async () => {
+  const response = await fetch(`${functions.url}/api/openapi.json`)
+  const { info, ...served } = documentShape.parse(await response.json())
+  const { info: _info, ...checked } = documentShape.parse(describeOperations(info.version))
+  expect(response.headers.get('content-type')).toContain('application/json')
+  expect(served).toEqual(checked)
+})
 
 describe('what everybody is told', () => {
   const operations = Object.entries(
