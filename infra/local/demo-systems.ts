@@ -32,25 +32,16 @@ export async function connectSystems(stack: Stack, schedule = EVERY_TEN_SECONDS)
         instanceUrl: settings['GITHUB_URL'],
         streams: { [demo.entityType]: { object: 'octo/hello' } },
       },
-      // A token that a person has made for it, as most do for a repository.
-      secret: {
-        kind: 'api_key',
-        header: 'authorization',
-        key: `Bearer ${github.control.issueAccessToken()}`,
-      },
+      secret: { kind: 'refresh_token', refreshToken: github.control.issueRefreshToken() },
     })
   }
   if (salesforce ?? github)
     await seedTask(stack, { ...taskOf('servicenow', demo.taskId), schedule })
 }
 
-type Secret =
-  | { readonly kind: 'refresh_token'; readonly refreshToken: string }
-  | { readonly kind: 'api_key'; readonly header: string; readonly key: string }
-
 interface Connecting {
   readonly config: object
-  readonly secret: Secret
+  readonly secret: { readonly kind: 'refresh_token'; readonly refreshToken: string }
   readonly schedule: string
 }
 
@@ -67,7 +58,6 @@ async function connect(
     label: `${vendor} (local)`,
     config,
     secret,
-    type: secret.kind === 'api_key' ? 'api_key' : 'oauth2',
   })
   await seedTask(stack, { ...taskOf(vendor, `task-${vendor}`), schedule })
 }
