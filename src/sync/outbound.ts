@@ -30,8 +30,8 @@ export type PushOutcome =
   | { readonly kind: 'stale' }
 
 const backoff = { baseMs: 2 * SECOND_MS, capMs: 15 * MINUTE_MS }
-/** A credential that a person has to renew is looked at again so often. */
-const REFUSED_MS = 15 * MINUTE_MS
+/** What a person has to mend is looked at again ever more seldom: it may be mended at once, or not today. */
+const refusedBackoff = { baseMs: 10 * SECOND_MS, capMs: 15 * MINUTE_MS }
 /** Until the first run over everything that is there has ended, it is asked for so often. */
 const UNREAD_MS = 30 * SECOND_MS
 /** Records read, pushed and committed together: one write is the lease's, and each may bring conflicts. */
@@ -212,7 +212,7 @@ async function renew(
 /** Lets the next worker begin at once. */
 async function free({ ports }: Pushing, held: HeldPusher): Promise<void> {
   const leaseUntil = ports.clock().toISOString()
-  await commitAsPusher(ports, held, { pusher: { leaseUntil, failures: 0 } })
+  await commitAsPusher(ports, held, { pusher: { leaseUntil, failures: 0, waitsFor: null } })
 }
 
 /** The vendor takes nothing for now: the whole connection waits, and no record's tries are counted. */
@@ -221,14 +221,19 @@ async function pause(
   of: { readonly held: HeldPusher; readonly problem: VendorProblem; readonly pushed: number },
 ): Promise<PushOutcome> {
   const now = ports.clock()
-  const failures = of.held.stored.document.failures + 1
-  const delayMs =
-    of.problem.kind === 'refused'
-      ? REFUSED_MS
-      : (of.problem.afterMs ?? retryDelayMs(failures, ports.random(), backoff))
+  const { problem } = of
+  const failures = of.pushed > 0 ? 1 : of.held.stored.document.failures + 1
+  const known = problem.kind === 'retry' ? problem.afterMs : undefined
+  const backoffOf = problem.kind === 'refused' ? refusedBackoff : backoff
+  const delayMs = known ?? retryDelayMs(failures, ports.random(), backoffOf)
   const notBefore = addMs(now, delayMs)
   await commitAsPusher(ports, of.held, {
-    pusher: { leaseUntil: now.toISOString(), notBefore: notBefore.toISOString(), failures },
+    pusher: {
+      leaseUntil: now.toISOString(),
+      notBefore: notBefore.toISOString(),
+      failures,
+      waitsFor: problem.reason,
+    },
   })
   return comeBack(ports, message, { at: notBefore, pushed: of.pushed })
 }
