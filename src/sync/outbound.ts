@@ -34,8 +34,10 @@ const backoff = { baseMs: 2 * SECOND_MS, capMs: 15 * MINUTE_MS }
 const refusedBackoff = { baseMs: 10 * SECOND_MS, capMs: 15 * MINUTE_MS }
 /** Until the first run over everything that is there has ended, it is asked for so often. */
 const UNREAD_MS = 30 * SECOND_MS
-/** Records read, pushed and committed together: one write is the lease's, and each may bring conflicts. */
-const RECORDS_AT_A_TIME = 30
+/** Records read and pushed together, unless the vendor takes more in a call. */
+const RECORDS_AT_A_TIME = 40
+/** What is in memory at a time, whatever a vendor takes. */
+const MOST_RECORDS = 200
 
 /**
  * Tells a connection everything it has not been told yet. The message only says that there is something: what is pushed is
@@ -102,11 +104,13 @@ async function drain(
 ): Promise<PushOutcome> {
   const { ports, limits, message, signal } = pushing
   const startedAt = ports.clock().getTime()
+  const { batchSize } = start.abilities
+  const size = Math.min(MOST_RECORDS, Math.max(RECORDS_AT_A_TIME, batchSize))
   let { held } = start
   let pushed = 0
   let failed = 0
   for (;;) {
-    const batch = await nextBatch(pushing)
+    const batch = await nextBatch(pushing, size)
     if (batch.records.length === 0) {
       await free(pushing, held)
       if (!batch.waitUntil) return { kind: 'finished', pushed, failed }
@@ -176,7 +180,7 @@ interface Batch {
 }
 
 /** Records with this connection in their outbox: the message's own first. */
-async function nextBatch({ ports, key, message }: Pushing): Promise<Batch> {
+async function nextBatch({ ports, key, message }: Pushing, size: number): Promise<Batch> {
   const partition = partitionOf(key)
   const now = ports.clock()
   const ready = new Map<string, Stored<RecordDocument>>()
@@ -193,9 +197,9 @@ async function nextBatch({ ports, key, message }: Pushing): Promise<Batch> {
   const waiting = { field: 'pending', is: 'contains', value: key.connectionId } as const
   for await (const { document, etag } of ports.shards.query({ anyOf: [[waiting]] }, partition)) {
     if (document.kind === 'record') consider({ document, etag })
-    if (ready.size >= RECORDS_AT_A_TIME) break
+    if (ready.size >= size) break
   }
-  return { records: [...ready.values()].slice(0, RECORDS_AT_A_TIME), waitUntil }
+  return { records: [...ready.values()].slice(0, size), waitUntil }
 }
 
 async function renew(

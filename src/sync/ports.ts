@@ -88,6 +88,7 @@ export type FoundOne =
   | { readonly kind: 'hidden' }
   | VendorProblem
 
+/** Rows by what they were asked for: markers or ids. */
 export type FoundByMarker =
   | { readonly kind: 'found'; readonly rows: ReadonlyMap<string, SourceRow> }
   | VendorProblem
@@ -103,6 +104,11 @@ export interface PushAbilities {
   /** Outcomes in the order of the writes, one for each. */
   write(writes: readonly VendorWrite[], signal: AbortSignal): Promise<readonly WriteOutcome[]>
   fetchOne(externalId: string, signal: AbortSignal): Promise<FoundOne>
+  /** Those of the rows that are there for us; of one that is missing only `fetchOne` tells why. */
+  readonly fetchMany?: (
+    externalIds: readonly string[],
+    signal: AbortSignal,
+  ) => Promise<FoundByMarker>
   findByMarker(markers: readonly string[], signal: AbortSignal): Promise<FoundByMarker>
 }
 

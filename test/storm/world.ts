@@ -77,7 +77,7 @@ export async function startWorld(serviceNow: ServiceNowOptions) {
       settingsFile,
       port: 0,
       onLine: (line) => {
-        if (/error|fail|reject/i.test(line)) errors.push(line)
+        if (/"level":"(error|critical|warning)"/.test(line)) errors.push(line)
       },
     })
   }
