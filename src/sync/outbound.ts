@@ -9,6 +9,7 @@ import { lookBefore, writeAll, type Called, type Calling } from './push-calls.ts
 import { commitJobs } from './push-commit.ts'
 import { replay, type Job } from './push-job.ts'
 import { commitAsPusher, takePusher, type HeldPusher } from './pusher.ts'
+import { openStream } from './references.ts'
 import { streamId, type RecordDocument, type StreamKey } from './record.ts'
 import { sidesOf, type TaskSide } from './sides.ts'
 import type { OutboundMessage } from './task.ts'
@@ -54,7 +55,7 @@ export async function pushChanges(
   const sides = await sidesOf(ports, tenantId, entityType)
   const side = sides.find((one) => one.connectionId === connectionId && one.pushes)
   if (!side) return { kind: 'stale' }
-  const source = await ports.openSource(side.task)
+  const source = await openStream(ports, side.task)
   const refused = source.kind === 'refused' ? source : undefined
   const abilities = source.kind === 'source' ? source.push : undefined
   if (!refused && !abilities) return { kind: 'stale' }

@@ -79,6 +79,8 @@ export type WriteOutcome =
   | { readonly kind: 'rejected'; readonly code: string; readonly reason: string }
   /** The answer was lost or says nothing: it may or may not have been done. */
   | { readonly kind: 'unknown'; readonly reason: string }
+  /** It was not sent, and is no failure: something else has to be there first. */
+  | { readonly kind: 'waits'; readonly reason: string }
   | VendorProblem
 
 export type FoundOne =
