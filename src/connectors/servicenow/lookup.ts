@@ -1,5 +1,5 @@
 import type { VendorClient } from '../client.ts'
-import type { Found, FoundByMarker, VendorRow } from '../connector.ts'
+import type { Found, FoundByMarker, VendorProblem, VendorRow } from '../connector.ts'
 import { isObject, textAt } from '../json.ts'
 import { interpret, problemOf } from '../outcome.ts'
 import { outcomes } from './outcomes.ts'
@@ -22,8 +22,9 @@ export async function fetchOne(
   const path = pathOf(table.name, externalId)
   const answer = await client.call({ method: 'GET', path, query: parametersFor(table) }, signal)
   if (answer.kind === 'answer' && interpret(answer, outcomes, client.now()).meaning === 'hidden') {
-    const deleted = await deletedAmong(client, { table: table.name, ids: [externalId] }, signal)
-    return { kind: deleted.has(externalId) ? 'gone' : 'hidden' }
+    const log = await deletedAmong(client, { table: table.name, ids: [externalId] }, signal)
+    if (log.kind === 'retry') return log
+    return { kind: log.ids.has(externalId) ? 'gone' : 'hidden' }
   }
   const problem = problemOf(answer, outcomes, client.now())
   if (problem) return problem
@@ -32,12 +33,17 @@ export async function fetchOne(
   return row ? { kind: 'row', row } : { kind: 'retry', reason: 'it answered without the record' }
 }
 
+export type DeletionLog =
+  | { readonly kind: 'read'; readonly ids: ReadonlySet<string> }
+  /** It could not be asked just now: what is missing may be gone or hidden. */
+  | Extract<VendorProblem, { kind: 'retry' }>
+
 /** Those of the ids that the log of deletions names; none when it may not be read. */
 export async function deletedAmong(
   client: VendorClient,
   { table, ids }: { readonly table: string; readonly ids: readonly string[] },
   signal: AbortSignal,
-): Promise<ReadonlySet<string>> {
+): Promise<DeletionLog> {
   const found = new Set<string>()
   for (const some of chunks(ids.filter((id) => PLAIN.test(id)))) {
     const query = {
@@ -46,12 +52,13 @@ export async function deletedAmong(
       sysparm_limit: String(ROWS_PER_QUERY),
     }
     const list = await askTable(client, { table: 'sys_audit_delete', query }, signal)
+    if (list.kind === 'retry') return list
     for (const item of list.kind === 'list' ? list.items : []) {
       const key = textAt(item, 'documentkey')
       if (textAt(item, 'tablename') === table && key !== undefined) found.add(key)
     }
   }
-  return new Set(ids.filter((id) => found.has(id)))
+  return { kind: 'read', ids: new Set(ids.filter((id) => found.has(id))) }
 }
 
 /** Records by the column that holds our marker; the oldest where two carry the same. */

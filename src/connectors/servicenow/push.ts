@@ -18,6 +18,7 @@ export function tablePush(table: Table): PushAbilities {
     marker: table.markerField === undefined ? 'none' : 'correlation',
     write: (client, writes, signal) => write(client, { table, writes }, signal),
     fetchOne: (client, externalId, signal) => fetchOne(client, { table, externalId }, signal),
+    fetchMany: (client, ids, signal) => findByIds(client, { table, ids }, signal),
     findByMarker: (client, markers, signal) => findByMarker(client, { table, markers }, signal),
   }
 }
@@ -157,8 +158,10 @@ async function settleMissing(
     return outcome && isMissing(outcome) ? (one.externalId ?? []) : []
   })
   if (ids.length === 0) return known
-  const deleted = await deletedAmong(client, { table: table.name, ids }, signal)
-  return known.map((outcome, at) =>
-    isMissing(outcome) && deleted.has(writes[at]?.externalId ?? '') ? { kind: 'gone' } : outcome,
-  )
+  const log = await deletedAmong(client, { table: table.name, ids }, signal)
+  return known.map((outcome, at) => {
+    if (!isMissing(outcome)) return outcome
+    if (log.kind === 'retry') return log
+    return log.ids.has(writes[at]?.externalId ?? '') ? { kind: 'gone' } : outcome
+  })
 }
