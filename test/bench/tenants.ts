@@ -109,12 +109,6 @@ export async function spent({ stack }: Running, work: () => Promise<unknown>): P
   const before = performance.now()
   await work()
   const ms = performance.now() - before
-  console.error(
-    JSON.stringify(stack.cosmos.control.requestCharge()),
-    JSON.stringify(stack.cosmos.control.calls()),
-    JSON.stringify(stack.serviceBus.control.calls()),
-    JSON.stringify(stack.serviceNow.control.calls()),
-  )
   const sends = Object.entries(stack.serviceBus.control.calls()).filter(([name]) =>
     name.startsWith('send '),
   )
