@@ -61,32 +61,35 @@ export async function soak(options: SoakOptions, tell: Tell): Promise<Seen> {
   const capacity = quantile(capacities.slice(1), 0)
   const everybodyElse = of('light', 'faulty')
   const light: Rate[] = everybodyElse.map((tenant) => ({ tenant, perSecond: LIGHT_PER_SECOND }))
+  const pouring = { signal: stop.signal, backlog: () => queuesOf(world).waiting }
   const idle = await during(async () => {
     tell(`idle: the light tenants alone for ${options.idleSeconds} s`)
-    await pour(traffic, light, { ms: options.idleSeconds * 1_000, signal: stop.signal })
+    await pour(traffic, light, { ...pouring, ms: options.idleSeconds * 1_000 })
     await drained(world, ledger, AbortSignal.timeout(options.patienceSeconds * 1_000))
   })
 
   const load = SHARE * capacity
   const flood = Math.max(LIGHT_PER_SECOND, load - light.length * LIGHT_PER_SECOND)
-  const rates = [...light, ...of('flooding').map((tenant) => ({ tenant, perSecond: flood }))]
+  const floods = of('flooding').map((tenant) => ({ tenant, perSecond: flood, yields: true }))
   const memory: number[] = []
   let mishaps = 0
+  let things = 0
   const loaded = await during(async () => {
-    const pouring = new AbortController()
+    const over = new AbortController()
     const looking = lookOn(world, {
       ledger,
       memory,
       tell,
       minutes: options.minutes,
-      signal: pouring.signal,
+      signal: over.signal,
     })
     {
       await using faults = strike(of('faulty', 'flooding'), options.mishapSeconds * 1_000)
-      await pour(traffic, rates, { ms: options.minutes * 60_000, signal: stop.signal })
+      const ms = options.minutes * 60_000
+      things = await pour(traffic, [...light, ...floods], { ...pouring, ms })
       mishaps = faults.count()
     }
-    pouring.abort()
+    over.abort()
     await looking
   })
   tell('the last things are on their way')
@@ -99,6 +102,7 @@ export async function soak(options: SoakOptions, tell: Tell): Promise<Seen> {
     minutes: options.minutes,
     capacity,
     load,
+    given: things / (options.minutes * 60),
     ...traffic.counts,
     mishaps,
     notifications: phones.counts(),

@@ -9,6 +9,7 @@ const good: Seen = {
   minutes: 10,
   capacity: 100,
   load: 80,
+  given: 78,
   events: 10,
   accepted: 10,
   retried: 1,

@@ -10,9 +10,11 @@ export interface Latencies {
 /** Everything that a soak has seen. */
 export interface Seen {
   readonly minutes: number
-  /** Things a second: what the stack takes, and what it was given. */
+  /** Things a second: what the stack took in bursts, and four fifths of it. */
   readonly capacity: number
   readonly load: number
+  /** What it was given on average: the flood yields while other work of the machine lets it take less. */
+  readonly given: number
   readonly events: number
   readonly accepted: number
   readonly retried: number
@@ -98,12 +100,12 @@ function latencyCheck({ kind, idle, loaded }: Latencies): Check {
 
 /** The summary, as Markdown. */
 export function summaryOf(seen: Seen, checks: readonly Check[]): string {
-  const { capacity, load, minutes, events, edits, retried, mishaps, notifications } = seen
+  const { capacity, load, given, minutes, events, edits, retried, mishaps, notifications } = seen
   const failed = checks.filter(({ holds }) => !holds).length
   return [
     `# Soak: ${failed === 0 ? 'everything held' : `${failed} of ${checks.length} checks failed`}`,
     '',
-    `${minutes} minutes at ${load.toFixed(0)} things a second; the stack takes ${capacity.toFixed(0)}.`,
+    `${minutes} minutes at up to ${load.toFixed(0)} things a second, ${given.toFixed(0)} on average; the stack took ${capacity.toFixed(0)} in bursts.`,
     `${events} webhooks, ${edits} edits of our own, ${notifications.accepted} notifications, ${mishaps} mishaps at vendors,`,
     `${retried} calls that were made again.`,
     '',
