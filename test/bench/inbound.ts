@@ -10,7 +10,7 @@ import {
   type Spent,
 } from './tenants.ts'
 
-const ROWS = 5_000
+const ROWS = 10_000
 const kinds = ['new', 'unchanged', 'changed'] as const
 
 interface Pair {

@@ -4,12 +4,15 @@ import type { Tenant } from './world.ts'
 
 type Mishap = (control: ServiceNowControl) => void
 
-/** What goes wrong at a vendor, one after the other. */
+/**
+ * What goes wrong at a vendor, one after the other. Its refusals name their time: one that names none is waited out longer
+ * each time it comes, for minutes in the end, and whatever happens at a flooding tenant meanwhile is late, not lost.
+ */
 const mishaps: readonly Mishap[] = [
   (control) => control.fail({ operation: '/api/now', status: 503, times: 3 }),
   (control) => control.expireAccessTokens(),
   (control) => control.fail({ operation: '/api/now', connection: 'drop' }),
-  (control) => control.throttle('semaphore'),
+  (control) => control.throttle('rule'),
   (control) => control.fail({ operation: '/api/now', connection: 'lose-answer' }),
   (control) => control.hibernate(1, '/api/now'),
   (control) => control.fail({ operation: '/api/now', delayMs: 1_500, times: 2 }),
