@@ -152,7 +152,7 @@ async function lookOn(
 /** Compares both sides row by row, and counts what should not be there. */
 async function lossesOf(world: SoakWorld, { last }: Ledger, accepted: number) {
   const lost: string[] = []
-  let parked = 0
+  const parked: string[] = []
   let recorded = 0
   let undispatched = 0
   for (const { name, vendor } of world.tenants) {
@@ -162,7 +162,9 @@ async function lossesOf(world: SoakWorld, { last }: Ledger, accepted: number) {
       lost.push(...differences(last, { tenant: name, row, record }))
     }
     const any = { field: 'id', is: '!=', value: '' } as const
-    for await (const _ of world.parked.query({ anyOf: [[any]] }, [name])) parked += 1
+    for await (const { document } of world.parked.query({ anyOf: [[any]] }, [name])) {
+      parked.push(`${document.kind} of ${name}: ${document.reason.message}`)
+    }
     for await (const { document } of world.deliveries.query({ anyOf: [[any]] }, [name])) {
       recorded += 1
       if (document.status === 'pending') undispatched += 1

@@ -17,7 +17,7 @@ const good: Seen = {
   mishaps: 2,
   notifications: { accepted: 5, heard: 5 },
   lost: [],
-  parked: 0,
+  parked: [],
   deadLettered: 0,
   unrecorded: 0,
   undispatched: 0,
@@ -34,7 +34,7 @@ test('a soak in which nothing went wrong holds everything', () => {
 
 const broken: readonly (readonly [string, Partial<Seen>])[] = [
   ['a lost value', { lost: ['title of a row'] }],
-  ['a parked row', { parked: 1 }],
+  ['a parked row', { parked: ['row of a tenant'] }],
   ['a dead letter', { deadLettered: 1 }],
   ['an accepted webhook that nobody stored', { unrecorded: 1 }],
   ['a delivery that waits', { undispatched: 1 }],

@@ -23,7 +23,8 @@ export interface Seen {
   readonly notifications: { readonly accepted: number; readonly heard: number }
   /** Rows whose last value is not on the other side, with what is there instead. */
   readonly lost: readonly string[]
-  readonly parked: number
+  /** What was parked, and why. */
+  readonly parked: readonly string[]
   readonly deadLettered: number
   /** Accepted webhooks of which no delivery is on record, and deliveries that still wait for a queue. */
   readonly unrecorded: number
@@ -51,14 +52,10 @@ const PARTS = 5
 /** What must hold. Speed and memory are judged only where a machine's time is meant to be. */
 export function checksOf(seen: Seen, { judgesTime }: { readonly judgesTime: boolean }): Check[] {
   return [
-    nothing(
-      'values lost between the two sides',
-      seen.lost.length,
-      seen.lost.slice(0, 5).join('; '),
-    ),
+    nothing('values lost between the two sides', seen.lost.length, firstOf(seen.lost)),
     nothing('accepted webhooks without a delivery on record', seen.unrecorded),
     nothing('deliveries that wait for a queue', seen.undispatched),
-    nothing('parked rows, messages and pushes', seen.parked),
+    nothing('parked rows, messages and pushes', seen.parked.length, firstOf(seen.parked)),
     nothing('dead letters', seen.deadLettered),
     nothing(
       'accepted notifications that no phone heard',
@@ -71,6 +68,10 @@ export function checksOf(seen: Seen, { judgesTime }: { readonly judgesTime: bool
     },
     ...(judgesTime ? [memoryCheck(seen.memory), ...seen.latencies.map(latencyCheck)] : []),
   ]
+}
+
+function firstOf(texts: readonly string[]): string {
+  return texts.slice(0, 5).join('; ')
 }
 
 function nothing(what: string, count: number, details = ''): Check {
