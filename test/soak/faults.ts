@@ -12,13 +12,13 @@ const mishaps: readonly Mishap[] = [
   (control) => control.fail({ operation: '/api/now', status: 503, times: 3 }),
   (control) => control.expireAccessTokens(),
   (control) => control.fail({ operation: '/api/now', connection: 'drop' }),
-  (control) => control.throttle('rule'),
   (control) => control.fail({ operation: '/api/now', connection: 'lose-answer' }),
   (control) => control.hibernate(1, '/api/now'),
   (control) => control.fail({ operation: '/api/now', delayMs: 1_500, times: 2 }),
   (control) => control.fail({ operation: '/api/now', status: 502 }),
   (control) => control.fail({ operation: '/oauth_token', status: 500 }),
   (control) => control.limitBatch(1),
+  (control) => control.throttle('rule'),
 ]
 
 /** Something goes wrong at these vendors every few seconds, until it is stopped; tells how often it did. */

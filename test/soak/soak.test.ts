@@ -12,7 +12,7 @@ test('a short soak loses nothing, though a tenant floods and vendors fail', asyn
       burst: 40,
       rows: 30,
       lightTenants: 1,
-      patienceSeconds: 45,
+      patienceSeconds: 90,
       mishapSeconds: 1,
     },
     (line) => lines.push(line),
