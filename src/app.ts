@@ -217,7 +217,12 @@ export function createApp(options: AppOptions): App {
     settings,
     clock,
     version: options.version,
-    ...syncApp({ settings, ports: syncPorts, signal: stopping.signal }),
+    ...syncApp({
+      settings,
+      ports: syncPorts,
+      deadLettersOf: async (queue) => (await bus()).deadLettersOf(queue),
+      signal: stopping.signal,
+    }),
     ...managementApp({
       syncPorts,
       connections: connectionsOf,

@@ -34,6 +34,7 @@ export class Control implements Disposable {
   readonly clock = new VirtualClock()
   readonly #faults: { fault: Fault; pattern: RegExp; left: number }[] = []
   readonly #calls = new Map<string, number>()
+  readonly #listeners: ((operation: string) => void)[] = []
   readonly #inspect: () => unknown
 
   constructor(inspect: () => unknown) {
@@ -49,9 +50,15 @@ export class Control implements Disposable {
     this.#faults.length = 0
   }
 
+  /** Hears of each call before it is served, so that a fault which it plans may strike that very call. */
+  onCall(listener: (operation: string) => void): void {
+    this.#listeners.push(listener)
+  }
+
   /** Counts a call of `operation` and tells what is to go wrong with it. For emulators. */
   enter(operation: string): Fault | undefined {
     this.#calls.set(operation, (this.#calls.get(operation) ?? 0) + 1)
+    for (const listener of this.#listeners) listener(operation)
     const index = this.#faults.findIndex(({ pattern }) => pattern.test(operation))
     const planned = this.#faults[index]
     if (!planned) return undefined

@@ -16,6 +16,7 @@ export interface FunctionsProcessOptions {
 
 export interface FunctionsProcess extends AsyncDisposable {
   readonly url: string
+  readonly pid: number
   /** Ends it at once, with no chance to finish anything (SIGKILL). */
   kill(): Promise<void>
   /** Settles when it has ended, with its exit code. */
@@ -53,7 +54,13 @@ export async function startFunctionsProcess(
     if (child.exitCode === null && child.signalCode === null) child.kill(signal)
     await ended
   }
-  return { url, ended, kill: () => end('SIGKILL'), [Symbol.asyncDispose]: () => end('SIGTERM') }
+  return {
+    url,
+    pid: child.pid ?? 0,
+    ended,
+    kill: () => end('SIGKILL'),
+    [Symbol.asyncDispose]: () => end('SIGTERM'),
+  }
 }
 
 async function whenReady(

@@ -2,6 +2,7 @@ import {
   CosmosClient,
   ErrorResponse,
   type Container,
+  type FeedOptions,
   type JSONObject,
   type OperationInput,
   type SqlQuerySpec,
@@ -18,6 +19,7 @@ import type {
   WriteOutcome,
 } from '../core/collection.ts'
 import { AppError } from '../core/errors.ts'
+import { leanHttpClient, onePartition } from './cosmos-http.ts'
 
 export interface CosmosOptions {
   readonly endpoint: string
@@ -40,6 +42,7 @@ export function openCosmos({ endpoint, database, auth }: CosmosOptions): CosmosD
   const client = new CosmosClient({
     endpoint,
     ...('key' in auth ? { key: auth.key } : { aadCredentials: auth.credential }),
+    httpClient: leanHttpClient(),
     connectionPolicy: {
       requestTimeout: REQUEST_TIMEOUT_MS,
       retryOptions: { maxWaitTimeInSeconds: THROTTLE_PATIENCE_SECONDS },
@@ -76,7 +79,10 @@ async function getMany<T>(container: Container, partition: Partition, ids: reado
       parameters: some.map((value, index) => ({ name: `@id${index}`, value })),
     }
     const { resources } = await container.items
-      .query<JSONObject>(query, { partitionKey: [...partition], maxItemCount: IDS_PER_QUERY })
+      .query<JSONObject>(query, {
+        ...within(partition),
+        maxItemCount: IDS_PER_QUERY,
+      })
       .fetchAll()
     found.push(...resources.map((resource) => toStored<T>(resource)))
   }
@@ -90,12 +96,16 @@ async function* pages<T>(
 ): AsyncGenerator<Stored<T>> {
   const iterator = container.items.query<JSONObject>(
     query,
-    partition === undefined ? {} : { partitionKey: [...partition] },
+    partition === undefined ? {} : within(partition),
   )
   while (iterator.hasMoreResults()) {
     const { resources } = await guard(container, () => iterator.fetchNext())
     for (const resource of resources ?? []) yield toStored<T>(resource)
   }
+}
+
+function within(partition: Partition): FeedOptions {
+  return { partitionKey: [...partition], initialHeaders: onePartition }
 }
 
 function toSql({ anyOf, latestBy, limit, page }: Query): SqlQuerySpec {

@@ -2,12 +2,13 @@ import {
   RetryMode,
   ServiceBusClient,
   type ServiceBusMessage,
+  type ServiceBusReceivedMessage,
   type ServiceBusReceiver,
   type ServiceBusSender,
 } from '@azure/service-bus'
 import type { TokenCredential } from '@azure/identity'
 import { AppError } from '../core/errors.ts'
-import type { OutgoingMessage, Queue } from '../core/queue.ts'
+import type { DeadLetters, DeadMessage, OutgoingMessage, Queue } from '../core/queue.ts'
 
 export type ServiceBusAuth =
   | { readonly connectionString: string }
@@ -15,6 +16,7 @@ export type ServiceBusAuth =
 
 export interface ServiceBus extends AsyncDisposable {
   queue(name: string): Queue
+  deadLettersOf(name: string): DeadLetters
 }
 
 /** Much shorter than the SDK's own minute: a caller that waits is billed. */
@@ -33,6 +35,7 @@ export function openServiceBus(auth: ServiceBusAuth): ServiceBus {
       : new ServiceBusClient(fullyQualified(auth.namespace), auth.credential, { retryOptions })
   return {
     queue: (name) => queueOf(client, name),
+    deadLettersOf: (name) => deadLettersOf(client, name),
     [Symbol.asyncDispose]: () => client.close(),
   }
 }
@@ -52,6 +55,42 @@ function queueOf(client: ServiceBusClient, name: string): Queue {
         await (receiver ??= client.createReceiver(name)).peekMessages(1)
       }),
   }
+}
+
+/** There are some: the first comes at once, and more of them hardly later. */
+const DEAD_WAIT_MS = 500
+
+function deadLettersOf(client: ServiceBusClient, name: string): DeadLetters {
+  let receiver: ServiceBusReceiver | undefined
+  return {
+    take: async (atMost, keep) => {
+      receiver ??= client.createReceiver(name, { subQueueType: 'deadLetter' })
+      const from = receiver
+      const received = await guard(name, async () => {
+        // Mostly there are none, and a look costs less than waiting for one.
+        if ((await from.peekMessages(1)).length === 0) return []
+        return from.receiveMessages(atMost, { maxWaitTimeInMs: DEAD_WAIT_MS })
+      })
+      const waiting = [...received]
+      try {
+        for (const message of received) {
+          await keep(deadMessage(message))
+          await guard(name, () => from.completeMessage(message))
+          waiting.shift()
+        }
+      } finally {
+        await Promise.allSettled(waiting.map((message) => from.abandonMessage(message)))
+      }
+      return received.length
+    },
+  }
+}
+
+function deadMessage(message: ServiceBusReceivedMessage): DeadMessage {
+  const { messageId, deadLetterReason, deadLetterErrorDescription } = message
+  const words = [deadLetterReason, deadLetterErrorDescription].filter(Boolean).join(': ')
+  const body = message.body as unknown // whatever somebody sent
+  return { id: String(messageId), body, reason: words || 'no reason given' }
 }
 
 /** As few transfers as the link's message size allows. */

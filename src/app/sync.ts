@@ -1,5 +1,7 @@
 import type { Settings } from '../settings.ts'
-import { deferMessage, parkMessage } from '../sync/defer.ts'
+import type { DeadLetters } from '../core/queue.ts'
+import { parkDeadLetters, parkMessage, type GivenUp } from '../sync/dead-letters.ts'
+import { deferMessage } from '../sync/defer.ts'
 import { executeSync, type SliceOutcome } from '../sync/inbound.ts'
 import { pushChanges, type PushOutcome } from '../sync/outbound.ts'
 import { relayPending } from '../sync/outbox.ts'
@@ -7,23 +9,24 @@ import type { SyncPorts } from '../sync/ports.ts'
 import { scheduleDueTasks, type ScheduleSummary } from '../sync/scheduler.ts'
 import type { InboundMessage, OutboundMessage } from '../sync/task.ts'
 
-type Unreadable = Parameters<typeof parkMessage>[2]
-
 /** What the functions of the engine call. */
 export interface SyncApp {
   readonly scheduleDueTasks: () => Promise<ScheduleSummary>
   readonly executeSync: (message: InboundMessage) => Promise<SliceOutcome>
   readonly deferInbound: (message: InboundMessage, messageId: string) => Promise<boolean>
-  readonly parkInbound: (message: Unreadable) => Promise<void>
+  readonly parkInbound: (message: GivenUp) => Promise<void>
   readonly pushChanges: (message: OutboundMessage) => Promise<PushOutcome>
   readonly relayPending: () => Promise<{ readonly relayed: number }>
   readonly deferOutbound: (message: OutboundMessage, messageId: string) => Promise<boolean>
-  readonly parkOutbound: (message: Unreadable) => Promise<void>
+  readonly parkOutbound: (message: GivenUp) => Promise<void>
+  /** Moves what both queues gave up to where people look; how many. */
+  readonly parkDeadLetters: () => Promise<number>
 }
 
 export interface SyncAppParts {
   readonly settings: Settings
   readonly ports: () => Promise<SyncPorts>
+  readonly deadLettersOf: (queue: string) => Promise<DeadLetters>
   /** Aborted when the process is to stop. */
   readonly signal: AbortSignal
 }
@@ -31,7 +34,7 @@ export interface SyncAppParts {
 /** With back-off a record is tried for about an hour before a person has to look at it. */
 const MAX_PUSH_ATTEMPTS = 10
 
-export function syncApp({ settings, ports, signal }: SyncAppParts): SyncApp {
+export function syncApp({ settings, ports, deadLettersOf, signal }: SyncAppParts): SyncApp {
   const { batchSize, sliceMs, maxRetries, pushLeaseMs } = settings.sync
   const { inboundQueue, outboundQueue } = settings.serviceBus
   const readLimits = { pageSize: batchSize, sliceMs, maxAttempts: maxRetries }
@@ -51,5 +54,15 @@ export function syncApp({ settings, ports, signal }: SyncAppParts): SyncApp {
     relayPending: async () => relayPending(await ports()),
     deferOutbound: defer('outbound'),
     parkOutbound: async (message) => parkMessage(await ports(), outboundQueue, message),
+    parkDeadLetters: async () =>
+      parkDeadLetters(
+        await ports(),
+        await Promise.all(
+          [inboundQueue, outboundQueue].map(async (name) => ({
+            name,
+            deadLetters: await deadLettersOf(name),
+          })),
+        ),
+      ),
   }
 }

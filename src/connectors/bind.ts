@@ -1,5 +1,5 @@
 import type { VendorClient } from './client.ts'
-import type { IdPage, DeletedPage, PushAbilities, Stream, VendorPage } from './connector.ts'
+import type { DeletedPage, IdPage, PushAbilities, Stream, VendorPage } from './connector.ts'
 
 /** A function without its first parameter. */
 type Bound<F> = F extends (client: VendorClient, ...rest: infer R) => infer A
@@ -16,8 +16,10 @@ export interface BoundStream {
   readonly fetchIds?: (
     ...request: Parameters<Bound<NonNullable<Stream['fetchIds']>>>
   ) => Promise<IdPage>
-  readonly push?: { readonly [K in keyof PushAbilities]: Bound<PushAbilities[K]> }
+  readonly push?: BoundPush
 }
+
+type BoundPush = { readonly [K in keyof PushAbilities]: Bound<PushAbilities[K]> }
 
 /** The stream at one instance: everything that it offers, with the client already given. */
 export function bindStream(stream: Stream, client: VendorClient): BoundStream {
@@ -30,15 +32,17 @@ export function bindStream(stream: Stream, client: VendorClient): BoundStream {
       ? { fetchDeleted: (request, signal) => fetchDeleted(client, request, signal) }
       : {}),
     ...(fetchIds ? { fetchIds: (request, signal) => fetchIds(client, request, signal) } : {}),
-    ...(push
-      ? {
-          push: {
-            ...push,
-            write: (writes, signal) => push.write(client, writes, signal),
-            fetchOne: (id, signal) => push.fetchOne(client, id, signal),
-            findByMarker: (markers, signal) => push.findByMarker(client, markers, signal),
-          },
-        }
-      : {}),
+    ...(push ? { push: bindPush(push, client) } : {}),
+  }
+}
+
+function bindPush(push: PushAbilities, client: VendorClient): BoundPush {
+  const { fetchMany, ...rest } = push
+  return {
+    ...rest,
+    write: (writes, signal) => push.write(client, writes, signal),
+    fetchOne: (id, signal) => push.fetchOne(client, id, signal),
+    ...(fetchMany ? { fetchMany: (ids, signal) => fetchMany(client, ids, signal) } : {}),
+    findByMarker: (markers, signal) => push.findByMarker(client, markers, signal),
   }
 }

@@ -104,6 +104,12 @@ export interface PushAbilities {
     signal: AbortSignal,
   ): Promise<readonly WriteOutcome[]>
   fetchOne(client: VendorClient, externalId: string, signal: AbortSignal): Promise<Found>
+  /** Those of the records that are there for us, by their ids; of one that is missing only `fetchOne` tells why. */
+  readonly fetchMany?: (
+    client: VendorClient,
+    externalIds: readonly string[],
+    signal: AbortSignal,
+  ) => Promise<FoundByMarker>
   /** Those of the markers that a record carries. */
   findByMarker(
     client: VendorClient,

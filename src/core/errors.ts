@@ -6,6 +6,7 @@ export const errorCodes = [
   'conflict',
   'connection_not_found',
   'credential_not_found',
+  'dead_lettered',
   'deletes_held',
   'delivery_not_found',
   'forbidden',

@@ -3,7 +3,6 @@ import type { Queue } from '../core/queue.ts'
 import { retryDelayMs } from '../core/retry-delay.ts'
 import { addMs, MINUTE_MS, SECOND_MS } from '../core/time.ts'
 import type { SyncPorts } from './ports.ts'
-import type { ParkedMessage } from './result.ts'
 import type { InboundMessage, OutboundMessage } from './task.ts'
 
 const backoff = { baseMs: 5 * SECOND_MS, capMs: 5 * MINUTE_MS }
@@ -28,26 +27,4 @@ export async function deferMessage(
     },
   ])
   return true
-}
-
-/** Where messages lie that name no tenant that could be read. */
-const NO_TENANT = '_unreadable'
-
-/** Keeps a message that no worker can read, with the reason. */
-export async function parkMessage(
-  ports: Pick<SyncPorts, 'parked' | 'clock'>,
-  queue: string,
-  message: { readonly messageId: string; readonly payload: string; readonly reason: string },
-): Promise<void> {
-  const document: ParkedMessage = {
-    id: idOf('parked', queue, message.messageId),
-    tenantId: NO_TENANT,
-    kind: 'message',
-    queue,
-    messageId: message.messageId,
-    reason: { code: 'bad_request', message: message.reason },
-    payload: message.payload,
-    parkedAt: ports.clock().toISOString(),
-  }
-  await ports.parked.write([document.tenantId], [{ kind: 'upsert', document }])
 }

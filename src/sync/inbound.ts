@@ -6,6 +6,7 @@ import { checkpoint, takeLease, type HeldStream } from './lease.ts'
 import type { Refusal, SyncPorts } from './ports.ts'
 import { readPages, type Slice, type SyncLimits } from './slice.ts'
 import { noCounts, type Run } from './record.ts'
+import { openStream } from './references.ts'
 import { resultOf, type SyncResult } from './result.ts'
 import { sideOf, sidesOf } from './sides.ts'
 import { syncRecord, type RecordOutcome } from './targeted.ts'
@@ -36,7 +37,7 @@ export async function executeSync(
   }
   const task = await startRun(ports, message)
   if (!task) return { kind: 'stale' }
-  const source = await ports.openSource(task)
+  const source = await openStream(ports, task)
   if (source.kind === 'refused') return refuseRun(ports, message, source)
   const { tenantId, entityType, connectionId } = task
   const lease = await takeLease(

@@ -111,7 +111,8 @@ async function readStream(
 }
 
 export type Checkpoint =
-  | { readonly kind: 'saved'; readonly held: HeldStream }
+  /** With the new tags of the documents, in their order. */
+  | { readonly kind: 'saved'; readonly held: HeldStream; readonly etags: readonly string[] }
   /** Somebody else holds the stream now. */
   | { readonly kind: 'lost' }
   /** The lease is ours, but one of the documents had changed. */
@@ -131,8 +132,6 @@ export async function checkpoint(
     ...writes,
   ])
   if (!outcome.committed) return { kind: outcome.conflict === 0 ? 'lost' : 'conflict' }
-  return {
-    kind: 'saved',
-    held: { ...held, run, stream: { document, etag: outcome.etags[0] ?? '' } },
-  }
+  const [etag = '', ...etags] = outcome.etags
+  return { kind: 'saved', held: { ...held, run, stream: { document, etag } }, etags }
 }

@@ -9,6 +9,7 @@ import { lookBefore, writeAll, type Called, type Calling } from './push-calls.ts
 import { commitJobs } from './push-commit.ts'
 import { replay, type Job } from './push-job.ts'
 import { commitAsPusher, takePusher, type HeldPusher } from './pusher.ts'
+import { openStream } from './references.ts'
 import { streamId, type RecordDocument, type StreamKey } from './record.ts'
 import { sidesOf, type TaskSide } from './sides.ts'
 import type { OutboundMessage } from './task.ts'
@@ -30,12 +31,14 @@ export type PushOutcome =
   | { readonly kind: 'stale' }
 
 const backoff = { baseMs: 2 * SECOND_MS, capMs: 15 * MINUTE_MS }
-/** A credential that a person has to renew is looked at again so often. */
-const REFUSED_MS = 15 * MINUTE_MS
+/** What a person has to mend is looked at again ever more seldom: it may be mended at once, or not today. */
+const refusedBackoff = { baseMs: 10 * SECOND_MS, capMs: 15 * MINUTE_MS }
 /** Until the first run over everything that is there has ended, it is asked for so often. */
 const UNREAD_MS = 30 * SECOND_MS
-/** Records read, pushed and committed together: one write is the lease's, and each may bring conflicts. */
-const RECORDS_AT_A_TIME = 30
+/** Records read and pushed together, unless the vendor takes more in a call. */
+const RECORDS_AT_A_TIME = 40
+/** What is in memory at a time, whatever a vendor takes. */
+const MOST_RECORDS = 200
 
 /**
  * Tells a connection everything it has not been told yet. The message only says that there is something: what is pushed is
@@ -52,7 +55,7 @@ export async function pushChanges(
   const sides = await sidesOf(ports, tenantId, entityType)
   const side = sides.find((one) => one.connectionId === connectionId && one.pushes)
   if (!side) return { kind: 'stale' }
-  const source = await ports.openSource(side.task)
+  const source = await openStream(ports, side.task)
   const refused = source.kind === 'refused' ? source : undefined
   const abilities = source.kind === 'source' ? source.push : undefined
   if (!refused && !abilities) return { kind: 'stale' }
@@ -102,11 +105,13 @@ async function drain(
 ): Promise<PushOutcome> {
   const { ports, limits, message, signal } = pushing
   const startedAt = ports.clock().getTime()
+  const { batchSize } = start.abilities
+  const size = Math.min(MOST_RECORDS, Math.max(RECORDS_AT_A_TIME, batchSize))
   let { held } = start
   let pushed = 0
   let failed = 0
   for (;;) {
-    const batch = await nextBatch(pushing)
+    const batch = await nextBatch(pushing, size)
     if (batch.records.length === 0) {
       await free(pushing, held)
       if (!batch.waitUntil) return { kind: 'finished', pushed, failed }
@@ -176,7 +181,7 @@ interface Batch {
 }
 
 /** Records with this connection in their outbox: the message's own first. */
-async function nextBatch({ ports, key, message }: Pushing): Promise<Batch> {
+async function nextBatch({ ports, key, message }: Pushing, size: number): Promise<Batch> {
   const partition = partitionOf(key)
   const now = ports.clock()
   const ready = new Map<string, Stored<RecordDocument>>()
@@ -193,9 +198,9 @@ async function nextBatch({ ports, key, message }: Pushing): Promise<Batch> {
   const waiting = { field: 'pending', is: 'contains', value: key.connectionId } as const
   for await (const { document, etag } of ports.shards.query({ anyOf: [[waiting]] }, partition)) {
     if (document.kind === 'record') consider({ document, etag })
-    if (ready.size >= RECORDS_AT_A_TIME) break
+    if (ready.size >= size) break
   }
-  return { records: [...ready.values()].slice(0, RECORDS_AT_A_TIME), waitUntil }
+  return { records: [...ready.values()].slice(0, size), waitUntil }
 }
 
 async function renew(
@@ -212,7 +217,7 @@ async function renew(
 /** Lets the next worker begin at once. */
 async function free({ ports }: Pushing, held: HeldPusher): Promise<void> {
   const leaseUntil = ports.clock().toISOString()
-  await commitAsPusher(ports, held, { pusher: { leaseUntil, failures: 0 } })
+  await commitAsPusher(ports, held, { pusher: { leaseUntil, failures: 0, waitsFor: null } })
 }
 
 /** The vendor takes nothing for now: the whole connection waits, and no record's tries are counted. */
@@ -221,14 +226,19 @@ async function pause(
   of: { readonly held: HeldPusher; readonly problem: VendorProblem; readonly pushed: number },
 ): Promise<PushOutcome> {
   const now = ports.clock()
-  const failures = of.held.stored.document.failures + 1
-  const delayMs =
-    of.problem.kind === 'refused'
-      ? REFUSED_MS
-      : (of.problem.afterMs ?? retryDelayMs(failures, ports.random(), backoff))
+  const { problem } = of
+  const failures = of.pushed > 0 ? 1 : of.held.stored.document.failures + 1
+  const known = problem.kind === 'retry' ? problem.afterMs : undefined
+  const backoffOf = problem.kind === 'refused' ? refusedBackoff : backoff
+  const delayMs = known ?? retryDelayMs(failures, ports.random(), backoffOf)
   const notBefore = addMs(now, delayMs)
   await commitAsPusher(ports, of.held, {
-    pusher: { leaseUntil: now.toISOString(), notBefore: notBefore.toISOString(), failures },
+    pusher: {
+      leaseUntil: now.toISOString(),
+      notBefore: notBefore.toISOString(),
+      failures,
+      waitsFor: problem.reason,
+    },
   })
   return comeBack(ports, message, { at: notBefore, pushed: of.pushed })
 }

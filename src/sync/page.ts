@@ -3,7 +3,7 @@ import { AppError } from '../core/errors.ts'
 import { idOf } from '../core/ids.ts'
 import { findDuplicates } from './duplicates.ts'
 import { laterOf, type Cursor } from './cursor.ts'
-import { checkpoint, partitionOf, type HeldStream } from './lease.ts'
+import { checkpoint, partitionOf, type Checkpoint, type HeldStream } from './lease.ts'
 import { decode } from './mapping.ts'
 import { announce } from './outbox.ts'
 import type { Source, SourceRow, SyncPorts, VendorProblem } from './ports.ts'
@@ -13,6 +13,8 @@ import type { ParkedRow } from './result.ts'
 import {
   idsFor,
   placeRow,
+  stored,
+  trial,
   weightOf,
   type DecodedRow,
   type RowContext,
@@ -27,6 +29,8 @@ const WRITES_PER_COMMIT = MAX_WRITES - 1
 const BYTES_PER_COMMIT = MAX_WRITE_BYTES * 0.75
 /** A record is kept twice, once as it is and once as agreed; what is larger fits no commit. */
 const MAX_ROW_BYTES = BYTES_PER_COMMIT / 4
+/** Rows that are looked up together. */
+const ROWS_PER_LOOK = 100
 /** A record changed by somebody else between our read and our write is read again so often. */
 const CONFLICT_TRIES = 8
 
@@ -56,11 +60,11 @@ export async function storePage(ports: SyncPorts, held: HeldStream, page: Page):
   const { rows, parked } = decodeRows(page, held, ports.clock())
   await parkRows(ports, parked)
   let at = counting(held, { failed: parked.length, processed: parked.length })
-  for (let done = 0; done < rows.length;) {
-    const commit = await commitSome(ports, at, { page, rows: rows.slice(done, done + MAX_WRITES) })
+  for (let start = 0; start < rows.length; start += ROWS_PER_LOOK) {
+    const some = { page, rows: rows.slice(start, start + ROWS_PER_LOOK) }
+    const commit = await commitAll(ports, at, some)
     if (commit.kind !== 'stored') return commit
     at = commit.held
-    done += commit.rows
   }
   const last = page.rows.at(-1)
   return { kind: 'stored', held: last && page.inOrder ? moved(at, last.cursor) : at }
@@ -121,34 +125,59 @@ interface Some {
   readonly rows: readonly DecodedRow[]
 }
 
-type Commit =
-  | Exclude<Storing, { kind: 'stored' }>
-  | { readonly kind: 'stored'; readonly held: HeldStream; readonly rows: number }
-
-/** Commits as many of the rows as fit; reads again and tries again when somebody else changed one of them. */
-async function commitSome(ports: SyncPorts, held: HeldStream, some: Some): Promise<Commit> {
-  const { page } = some
-  for (let tries = 0; tries < CONFLICT_TRIES; tries += 1) {
-    const shelf = await lookUp(ports, held.key, some.rows)
-    await findDuplicates(ports, some.rows, { shelf, key: held.key, side: page.side })
-    const proven = await proveRows(some.rows, { shelf, key: held.key, page })
-    if (proven.kind !== 'proven') return { kind: 'stopped', held, by: proven }
-    const plan = planCommit(held, { shelf, page, rows: proven.rows })
-    if (plan.writes.length === 0) return { kind: 'stored', held: plan.held, rows: plan.rows }
-    const saved = await checkpoint(ports, plan.held, plan.writes)
+/** Looks the rows up once and commits them, as many at a time as fit; looks again when somebody else changed one. */
+async function commitAll(ports: SyncPorts, held: HeldStream, some: Some): Promise<Storing> {
+  let at = held
+  let { rows } = some
+  let shelf: Shelf | undefined
+  for (let tries = 0; tries < CONFLICT_TRIES;) {
+    if (!shelf) {
+      const looked = await look(ports, at, { page: some.page, rows })
+      if (looked.kind !== 'looked') return looked
+      ;({ shelf, rows } = looked)
+    }
+    const plan = planCommit(at, { shelf, page: some.page, rows })
+    const saved = await commit(ports, plan, some.page)
     if (saved.kind === 'lost') return { kind: 'lost' }
-    if (saved.kind === 'conflict') continue
-    const records = plan.writes.flatMap(({ document }) =>
-      document.kind === 'record' ? [document] : [],
-    )
-    const others = page.sides.filter(({ pushes }) => pushes)
-    await announce(ports, records, { sides: others, correlationId: held.run.runId })
-    return { kind: 'stored', held: saved.held, rows: plan.rows }
+    if (saved.kind === 'conflict') {
+      shelf = undefined
+      tries += 1
+      continue
+    }
+    stored(shelf, saved.etags)
+    tries = 0
+    at = saved.held
+    rows = rows.slice(plan.rows)
+    if (rows.length === 0) return { kind: 'stored', held: at }
   }
   throw new AppError(
     'conflict',
     `a record of ${held.key.entityType} kept changing while it was written`,
   )
+}
+
+type Look =
+  | Extract<Storing, { kind: 'stopped' }>
+  | { readonly kind: 'looked'; readonly shelf: Shelf; readonly rows: readonly DecodedRow[] }
+
+/** What we know of the rows, and the rows as they are: those that contradict it were read again. */
+async function look(ports: SyncPorts, held: HeldStream, { page, rows }: Some): Promise<Look> {
+  const shelf = await lookUp(ports, held.key, rows)
+  await findDuplicates(ports, rows, { shelf, key: held.key, side: page.side })
+  const proven = await proveRows(rows, { shelf, key: held.key, page })
+  if (proven.kind !== 'proven') return { kind: 'stopped', held, by: proven }
+  return { kind: 'looked', shelf, rows: proven.rows }
+}
+
+async function commit(ports: SyncPorts, plan: Plan, page: Page): Promise<Checkpoint> {
+  const { held, writes } = plan
+  if (writes.length === 0) return { kind: 'saved', held, etags: [] }
+  const saved = await checkpoint(ports, held, writes)
+  if (saved.kind !== 'saved') return saved
+  const records = writes.flatMap(({ document }) => (document.kind === 'record' ? [document] : []))
+  const others = page.sides.filter(({ pushes }) => pushes)
+  await announce(ports, records, { sides: others, correlationId: held.run.runId })
+  return saved
 }
 
 interface Planning {
@@ -157,26 +186,33 @@ interface Planning {
   readonly rows: readonly DecodedRow[]
 }
 
-function planCommit(held: HeldStream, { shelf, page, rows }: Planning) {
+interface Plan {
+  readonly held: HeldStream
+  readonly writes: readonly Write<ShardDocument>[]
+  /** How many of the rows it is about. */
+  readonly rows: number
+}
+
+function planCommit(held: HeldStream, { shelf, page, rows }: Planning): Plan {
   const context: RowContext = { key: held.key, side: page.side, sides: page.sides }
   const tally = { processed: 0, created: 0, updated: 0, failed: 0, conflicts: 0, resolved: 0 }
-  const writes = new Map<string, Write<ShardDocument>>()
   let bytes = 0
   let taken = 0
   for (const row of rows) {
-    const more: Shelf = { ...shelf, writes: new Map() }
-    const outcome = placeRow(more, row, context)
-    bytes += weightOf(more)
-    const full = writes.size + more.writes.size > WRITES_PER_COMMIT || bytes > BYTES_PER_COMMIT
+    const tried = trial(shelf)
+    const outcome = placeRow(tried.shelf, row, context)
+    bytes += weightOf(tried.shelf)
+    const full =
+      shelf.writes.size + tried.shelf.writes.size > WRITES_PER_COMMIT || bytes > BYTES_PER_COMMIT
     if (full && taken > 0) break
-    for (const [id, write] of more.writes) writes.set(id, write)
+    tried.keep()
     taken += 1
     count(tally, outcome)
   }
   const last = rows[taken - 1]
   const counted = counting(held, tally)
   return {
-    writes: [...writes.values()],
+    writes: [...shelf.writes.values()],
     held: last && page.inOrder ? moved(counted, last.source.cursor) : counted,
     rows: taken,
   }

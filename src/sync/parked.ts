@@ -4,8 +4,13 @@ import { idOf } from '../core/ids.ts'
 import { findRecord, store } from './local-changes.ts'
 import type { SyncPorts } from './ports.ts'
 import { unpark } from './push.ts'
-import type { ParkedDocument, ParkedRow } from './result.ts'
-import { inboundMessageShape, type InboundMessage, type Task } from './task.ts'
+import type { ParkedDocument, ParkedMessage, ParkedRow } from './result.ts'
+import {
+  inboundMessageShape,
+  outboundMessageShape,
+  type InboundMessage,
+  type Task,
+} from './task.ts'
 
 /** Throws `not_found`. */
 export async function findParked(
@@ -45,7 +50,31 @@ async function resend(ports: SyncPorts, parked: ParkedDocument): Promise<void> {
       return
     }
     case 'message':
-      throw new AppError('bad_request', 'a message that cannot be read cannot be sent again')
+      return sendAgain(ports, parked)
+  }
+}
+
+/** A worker that gets it a second time looks at the present state, as always. Throws `bad_request`. */
+async function sendAgain(ports: SyncPorts, parked: ParkedMessage): Promise<void> {
+  const body = bodyOf(parked.payload)
+  const inbound = inboundMessageShape.safeParse(body).data
+  const outbound = outboundMessageShape.safeParse(body).data
+  const message = inbound ?? outbound
+  if (!message) {
+    throw new AppError('bad_request', 'a message that cannot be read cannot be sent again')
+  }
+  const { correlationId } = message
+  const id = idOf('redrive', parked.id, parked.parkedAt)
+  const fresh = { ...message, deferrals: 0, enqueuedAt: ports.clock().toISOString() }
+  const queue = inbound ? ports.inbound : ports.outbound
+  await queue.send([{ id, body: fresh, correlationId }])
+}
+
+function bodyOf(payload: string): unknown {
+  try {
+    return JSON.parse(payload)
+  } catch {
+    return undefined
   }
 }
 

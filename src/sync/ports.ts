@@ -79,6 +79,8 @@ export type WriteOutcome =
   | { readonly kind: 'rejected'; readonly code: string; readonly reason: string }
   /** The answer was lost or says nothing: it may or may not have been done. */
   | { readonly kind: 'unknown'; readonly reason: string }
+  /** It was not sent, and is no failure: something else has to be there first. */
+  | { readonly kind: 'waits'; readonly reason: string }
   | VendorProblem
 
 export type FoundOne =
@@ -88,6 +90,7 @@ export type FoundOne =
   | { readonly kind: 'hidden' }
   | VendorProblem
 
+/** Rows by what they were asked for: markers or ids. */
 export type FoundByMarker =
   | { readonly kind: 'found'; readonly rows: ReadonlyMap<string, SourceRow> }
   | VendorProblem
@@ -103,6 +106,11 @@ export interface PushAbilities {
   /** Outcomes in the order of the writes, one for each. */
   write(writes: readonly VendorWrite[], signal: AbortSignal): Promise<readonly WriteOutcome[]>
   fetchOne(externalId: string, signal: AbortSignal): Promise<FoundOne>
+  /** Those of the rows that are there for us; of one that is missing only `fetchOne` tells why. */
+  readonly fetchMany?: (
+    externalIds: readonly string[],
+    signal: AbortSignal,
+  ) => Promise<FoundByMarker>
   findByMarker(markers: readonly string[], signal: AbortSignal): Promise<FoundByMarker>
 }
 

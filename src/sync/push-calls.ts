@@ -45,16 +45,8 @@ export async function lookBefore(jobs: readonly Job[], calling: Calling): Promis
   const others = jobs.filter((job) => !creates.includes(job))
   const found = await findCreated(creates, calling)
   if (found.problem) return found
-  const ready: Job[] = [...found.jobs]
-  for (let start = 0; start < others.length; start += READS_AT_A_TIME) {
-    const some = others.slice(start, start + READS_AT_A_TIME)
-    const read = await Promise.all(some.map((job) => readFirst(job, calling)))
-    for (const one of read) {
-      if ('problem' in one) return { jobs: ready, problem: one.problem }
-      ready.push(one)
-    }
-  }
-  return { jobs: ready }
+  const read = await readFirst(others, calling)
+  return { ...read, jobs: [...found.jobs, ...read.jobs] }
 }
 
 async function findCreated(creates: readonly Job[], calling: Calling): Promise<Called> {
@@ -77,23 +69,61 @@ function markerOfJob(job: Job, { side }: Calling): string {
   return markerOf(record.id, linkOf(record, side.connectionId).generation)
 }
 
-async function readFirst(
+/** Many rows at a call where the vendor can; those that it does not have are asked for one by one. */
+async function readFirst(jobs: readonly Job[], calling: Calling): Promise<Called> {
+  const unknown = jobs.filter((job) => isUnknown(job, calling))
+  const ready = jobs.filter((job) => !unknown.includes(job))
+  const many = await readMany(unknown, calling)
+  if (many.problem) return { jobs: ready, problem: many.problem }
+  ready.push(...many.jobs)
+  const rest = unknown.filter(({ stored }) => !many.jobs.some((job) => job.stored === stored))
+  for (let start = 0; start < rest.length; start += READS_AT_A_TIME) {
+    const some = rest.slice(start, start + READS_AT_A_TIME)
+    const read = await Promise.all(some.map((job) => readOne(job, calling)))
+    for (const one of read) {
+      if ('problem' in one) return { jobs: ready, problem: one.problem }
+      ready.push(one)
+    }
+  }
+  return { jobs: ready }
+}
+
+/** Whether nobody can say what the row is like: after a failed try, and after a write whose version was not told. */
+function isUnknown({ stored }: Job, { abilities, side }: Calling): boolean {
+  const link = linkOf(stored.document, side.connectionId)
+  if (link.externalId === null) return false
+  const { attempts = 0, version, pushedAt } = link
+  const known = version !== null && attempts === 0 && pushedAt === undefined
+  return !abilities.comparesAndSets || !known
+}
+
+async function readMany(jobs: readonly Job[], calling: Calling): Promise<Called> {
+  const { abilities, side, signal } = calling
+  if (!abilities.fetchMany || jobs.length < 2) return { jobs: [] }
+  const idOf = ({ stored }: Job) => linkOf(stored.document, side.connectionId).externalId ?? ''
+  const found = await abilities.fetchMany(jobs.map(idOf), signal)
+  if (found.kind !== 'found') return { jobs: [], problem: found }
+  return {
+    jobs: jobs.flatMap((job) => {
+      const row = found.rows.get(idOf(job))
+      return row ? [seen(job, row, calling)] : []
+    }),
+  }
+}
+
+async function readOne(
   job: Job,
   calling: Calling,
 ): Promise<Job | { readonly problem: VendorProblem }> {
   const { abilities, side, signal } = calling
-  const link = linkOf(job.stored.document, side.connectionId)
-  if (link.externalId === null) return job
-  // After a failed try it is not known any more what is there.
-  const known = abilities.comparesAndSets && (link.attempts ?? 0) === 0 && link.version
-  if (known) return job
-  const found = await abilities.fetchOne(link.externalId, signal)
+  const externalId = linkOf(job.stored.document, side.connectionId).externalId ?? ''
+  const found = await abilities.fetchOne(externalId, signal)
   if (found.kind === 'row') return seen(job, found.row, calling)
   if (found.kind === 'gone') return foundGone(job, calling)
   if (found.kind !== 'hidden') return { problem: found }
   const error = { code: 'forbidden', message: 'the row cannot be read there', retryable: false }
   const operation = operationOf(pushOf(stateOf(job), side))
-  return parkedJob(job, { operation, externalId: link.externalId, error }, calling)
+  return parkedJob(job, { operation, externalId, error }, calling)
 }
 
 function operationOf({ kind }: Push): 'create' | 'update' | 'delete' {

@@ -189,9 +189,11 @@ async function writeResults(
         ]
       : [],
   )
-  if (documents.length === 0) return
-  await ports.results.write(
-    [key.tenantId],
-    documents.map((document) => ({ kind: 'upsert', document })),
-  )
+  for (let start = 0; start < documents.length; start += MAX_WRITES) {
+    const some = documents.slice(start, start + MAX_WRITES)
+    await ports.results.write(
+      [key.tenantId],
+      some.map((document) => ({ kind: 'upsert', document })),
+    )
+  }
 }

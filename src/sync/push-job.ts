@@ -1,11 +1,20 @@
 import type { JsonObject } from '../core/canonical-json.ts'
 import type { Stored } from '../core/collection.ts'
+import { addMs } from '../core/time.ts'
 import { adoptRow, mergeRow } from './merge.ts'
 import { mergeDeletion } from './deletion.ts'
 import { draftOf, finish, linkOf, type Merged } from './draft.ts'
 import { decode, encode } from './mapping.ts'
 import type { SourceRow, VendorWrite, WriteOutcome } from './ports.ts'
-import { delayPush, noteVersion, parkPush, pushOf, recordPush, type Push } from './push.ts'
+import {
+  delayPush,
+  noteVersion,
+  parkPush,
+  pushOf,
+  putOffPush,
+  recordPush,
+  type Push,
+} from './push.ts'
 import { markerOf, type IncomingRow, type RecordDocument } from './record.ts'
 import type { TaskSide } from './sides.ts'
 
@@ -150,6 +159,9 @@ function withoutNulls(values: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null))
 }
 
+/** A record that waits for another is looked at again so often. */
+const WAIT_MS = 15_000
+
 export interface Retries {
   readonly maxAttempts: number
   readonly retryAt: (attempt: number) => Date
@@ -168,6 +180,10 @@ export function answered(
   if (outcome.kind === 'gone' && push.kind === 'delete') {
     const pushed = { externalId: push.externalId }
     return withStep(job, (record) => recordPush(record, { push, pushed }, { side, now }), of)
+  }
+  if (outcome.kind === 'waits') {
+    const retryAt = addMs(now, WAIT_MS)
+    return withStep(job, (record) => putOffPush(record, retryAt, { side, now }))
   }
   const error = errorOf(outcome)
   const attempt = (link.attempts ?? 0) + 1
@@ -220,7 +236,7 @@ function succeeded(
   return push.kind === 'create' ? { ...job2, linked: externalId } : job2
 }
 
-function errorOf(outcome: Exclude<WriteOutcome, { kind: 'done' }>) {
+function errorOf(outcome: Exclude<WriteOutcome, { kind: 'done' | 'waits' }>) {
   switch (outcome.kind) {
     case 'conflict':
       return { code: 'conflict', message: 'it changed there meanwhile', retryable: true }

@@ -161,6 +161,17 @@ export function delayPush(
   return finish(draft)
 }
 
+/** The push waits for something else; that is no failure of its own. */
+export function putOffPush(
+  record: RecordDocument,
+  retryAt: Date,
+  { side, now }: { readonly side: Side; readonly now: Date },
+): Merged {
+  const draft = draftOf(record, now)
+  setLink(draft, side.connectionId, (link) => ({ ...link, retryAt: retryAt.toISOString() }))
+  return finish(draft)
+}
+
 /** A record that was parked for a side is to be tried again. */
 export function unpark(record: RecordDocument, connectionId: string, now: Date): Merged {
   const draft = draftOf(record, now)

@@ -192,6 +192,8 @@ export interface PusherDocument {
   readonly notBefore: string | null
   /** Calls in a row that the vendor did not take. */
   readonly failures: number
+  /** Why it is not written to before `notBefore`. */
+  readonly waitsFor?: string | null
 }
 
 export type ShardDocument =

@@ -25,10 +25,16 @@ export interface DecodedRow extends IncomingRow {
   readonly hidden?: boolean
 }
 
+/** Links by external id, records by their own. */
+interface Known<V> {
+  get(id: string): V | undefined
+  set(id: string, value: V): unknown
+}
+
 /** Documents that were read for some rows, and what the rows make of them. */
 export interface Shelf {
-  readonly links: Map<string, Stored<LinkDocument>>
-  readonly records: Map<string, Stored<RecordDocument>>
+  readonly links: Known<Stored<LinkDocument>>
+  readonly records: Known<Stored<RecordDocument>>
   readonly writes: Map<string, Write<ShardDocument>>
   /** Records that new rows may already be, by external id. */
   readonly matches: Map<string, { readonly recordId: string; readonly verdict: 'sure' | 'likely' }>
@@ -49,6 +55,42 @@ export type RowOutcome =
 interface Conflicts {
   readonly opened: number
   readonly resolved: number
+}
+
+/** A shelf on which a row can be tried: what it makes goes onto the one below when it is kept, and nowhere otherwise. */
+export function trial(below: Shelf): { readonly shelf: Shelf; readonly keep: () => void } {
+  const links = layer(below.links)
+  const records = layer(below.records)
+  const writes: Shelf['writes'] = new Map()
+  return {
+    shelf: { ...below, links, records, writes },
+    keep: () => {
+      links.settle()
+      records.settle()
+      for (const [id, write] of writes) below.writes.set(id, write)
+    },
+  }
+}
+
+function layer<V>(below: Known<V>): Known<V> & { readonly settle: () => void } {
+  const own = new Map<string, V>()
+  return {
+    get: (id) => own.get(id) ?? below.get(id),
+    set: (id, value) => own.set(id, value),
+    settle: () => {
+      for (const [id, value] of own) below.set(id, value)
+    },
+  }
+}
+
+/** What was on the shelf is stored: it has these tags now, and nothing is to be written any more. */
+export function stored(shelf: Shelf, etags: readonly string[]): void {
+  for (const [index, { document }] of [...shelf.writes.values()].entries()) {
+    const etag = etags[index] ?? ''
+    if (document.kind === 'record') shelf.records.set(document.id, { document, etag })
+    if (document.kind === 'link') shelf.links.set(document.externalId, { document, etag })
+  }
+  shelf.writes.clear()
 }
 
 const unchanged: RowOutcome = { kind: 'unchanged' }

@@ -6,6 +6,7 @@ import { addMs, MINUTE_MS, SECOND_MS } from '../core/time.ts'
 import { partitionOf } from './lease.ts'
 import { decode } from './mapping.ts'
 import type { Refusal, SourceRow, SyncPorts, VendorProblem } from './ports.ts'
+import { openStream } from './references.ts'
 import { findDuplicates } from './duplicates.ts'
 import { linkOf } from './draft.ts'
 import { announce } from './outbox.ts'
@@ -61,7 +62,7 @@ export async function syncRecord(ports: SyncPorts, work: Targeted): Promise<Reco
   const side = await sideOf(ports, stored.document)
   if (!side) return outcome('stale')
   // More urgent than the run of the task would be.
-  const source = await ports.openSource({ ...stored.document, type: 'webhook' })
+  const source = await openStream(ports, { ...stored.document, type: 'webhook' })
   if (source.kind === 'refused') return park(ports, target, source)
   if (!source.fetchOne) return askForRun(ports, stored)
   const found = await source.fetchOne(externalId, work.signal)

@@ -4,14 +4,17 @@ export interface Figure {
   readonly value: number
   readonly unit: string
   readonly floor?: number
-  /** Lowest and highest of the single runs. */
+  /** What the work costs as a multiple of its floor; worked out from the two where it was not measured round by round. */
+  readonly ratio?: number
+  /** Lowest and highest of the single rounds. */
   readonly spread?: readonly [number, number]
 }
 
 export interface Bench {
   readonly name: string
   readonly summary: string
-  readonly run: (progress: (line: string) => void) => Promise<readonly Figure[]>
+  /** Measures so many rounds where its work comes in rounds. Throws when something that must hold does not. */
+  readonly run: (progress: (line: string) => void, rounds: number) => Promise<readonly Figure[]>
 }
 
 export function median(values: readonly number[]): number {
@@ -32,6 +35,20 @@ export function summarize(
   return { ...figure, value: median(values), spread: [Math.min(...values), Math.max(...values)] }
 }
 
+/**
+ * The same for work whose floor was measured beside it in every round. The ratio is the median of the rounds' own: what
+ * else the machine does changes from round to round, and hits both halves of one.
+ */
+export function beside(
+  { name, unit }: Pick<Figure, 'name' | 'unit'>,
+  { values, floors }: { readonly values: readonly number[]; readonly floors: readonly number[] },
+): Figure {
+  const ratios = values.map((value, round) => {
+    return ratioOf({ name, unit, value, floor: floors[round] ?? Number.NaN }) ?? Number.NaN
+  })
+  return { ...summarize({ name, unit }, values), floor: median(floors), ratio: median(ratios) }
+}
+
 export function toJson({ spread, ...figure }: Figure): string {
   const ratio = ratioOf(figure)
   return JSON.stringify({
@@ -41,20 +58,28 @@ export function toJson({ spread, ...figure }: Figure): string {
   })
 }
 
-export function toRow(figure: Figure): string {
+export const columns = ['figure', 'value', 'spread', 'floor', 'ratio'] as const
+
+/** The cells of a figure under `columns`. */
+export function toCells(figure: Figure): readonly string[] {
   const { name, value, unit, floor, spread } = figure
   const ratio = ratioOf(figure)
   return [
     name,
-    `${round(value)} ${unit}`,
-    spread ? `${round(spread[0])} … ${round(spread[1])}` : '',
-    floor === undefined ? '' : `${round(floor)} ${unit}`,
+    `${text(value)} ${unit}`,
+    spread ? `${text(spread[0])} … ${text(spread[1])}` : '',
+    floor === undefined ? '' : `${text(floor)} ${unit}`,
     ratio === undefined ? '' : `${ratio.toFixed(2)} ×`,
-  ].join(' | ')
+  ]
 }
 
-function ratioOf({ value, floor }: Figure): number | undefined {
-  return floor === undefined || floor === 0 ? undefined : value / floor
+/** Rates and qualities: of these more is better, so a work that costs twice its floor reaches half of it. */
+const MORE_IS_BETTER = /\/s$|^F1$|^share$/
+
+function ratioOf({ value, floor, unit, ratio }: Figure): number | undefined {
+  if (ratio !== undefined) return ratio
+  if (floor === undefined || floor === 0 || value === 0) return undefined
+  return MORE_IS_BETTER.test(unit) ? floor / value : value / floor
 }
 
 function rounded(figure: Omit<Figure, 'spread'>): object {
@@ -68,4 +93,8 @@ function rounded(figure: Omit<Figure, 'spread'>): object {
 
 function round(value: number): number {
   return Number(value.toPrecision(4))
+}
+
+function text(value: number): string {
+  return round(value).toLocaleString('en-US', { maximumFractionDigits: 4 })
 }

@@ -208,6 +208,15 @@ describe('what an answer means', () => {
     })
   })
 
+  test('too many long calls at once are over sooner than a day’s quota, although the code is the same', () => {
+    const said = (message: string) => [{ errorCode: 'REQUEST_LIMIT_EXCEEDED', message }]
+    const waits = (message: string) => meaning(salesforceOutcomes, 403, { body: said(message) })
+    expect(waits('TotalRequests Limit exceeded.').afterMs).toBe(900_000)
+    const concurrent = waits('ConcurrentPerOrgLongTxn Limit exceeded.')
+    expect(concurrent).toMatchObject({ meaning: 'limited' })
+    expect(concurrent.afterMs).toBeUndefined()
+  })
+
   const reset = (seconds: number) => String(now.getTime() / 1_000 + seconds)
   test.for<[number, string, Record<string, string>, object]>([
     [

@@ -86,6 +86,19 @@ describe('ServiceNow', () => {
     expect(await write(rig, [change])).toMatchObject([{ kind: 'rejected' }])
   })
 
+  test('a record that is missing while the log of deletions cannot be asked is tried again', async () => {
+    await using rig = await incidentRig()
+    const id = rig.create('one')
+    rig.remove(id)
+    const log = { operation: 'sys_audit_delete', status: 503 } as const
+    const change = { operation: 'update', externalId: id, marker: 'x', values: {} } as const
+    rig.control.fail(log)
+    expect(await write(rig, [change])).toMatchObject([{ kind: 'retry' }])
+    rig.control.fail(log)
+    expect(await rig.stream.push?.fetchOne(rig.client, id, signal)).toMatchObject({ kind: 'retry' })
+    expect(await write(rig, [change])).toEqual([{ kind: 'gone' }])
+  })
+
   test('deletions come page by page with ties in one second, and only those of the table', async () => {
     await using rig = await incidentRig()
     const ids = [1, 2, 3, 4, 5, 6, 7].map((at) => rig.create(`${at}`))

@@ -117,7 +117,7 @@ export async function salesforceRig(entityType: string, object: string, field: s
     lieAboutTotals: (by: number) => control.lieAboutTotals(by),
     throttles: {
       'the daily quota': { set: () => control.throttle('quota'), afterMs: 900_000 },
-      'long calls at once': { set: () => control.throttle('concurrency'), afterMs: 900_000 },
+      'long calls at once': { set: () => control.throttle('concurrency') },
       'the edge': { set: () => control.throttle('edge') },
       'a locked row': {
         set: () => control.fail({ operation: '/data', status: 400, body: error('QUERY_TIMEOUT') }),

@@ -109,6 +109,18 @@ export function memoryVendor(options: VendorOptions) {
       const row = rows.get(id)
       return row && !row.deleted ? { kind: 'row', row: toSourceRow(row) } : { kind: 'gone' }
     },
+    ...(options.batchSize > 1
+      ? {
+          fetchMany: async (ids) => {
+            if (fails()) return { kind: 'retry', reason: 'it is overloaded' }
+            const found = ids.flatMap((id) => {
+              const row = rows.get(id)
+              return row && !row.deleted ? [[id, toSourceRow(row)] as const] : []
+            })
+            return { kind: 'found', rows: new Map(found) }
+          },
+        }
+      : {}),
     findByMarker: async (markers) => {
       if (fails()) return { kind: 'retry', reason: 'it is overloaded' }
       const found = [...rows.values()].filter(

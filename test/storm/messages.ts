@@ -13,7 +13,9 @@ export function resender({ settings }: Stack) {
     sender: client.createSender(name),
   }))
   return {
-    resend: async (chance: Chance): Promise<void> => {
+    /** How many. */
+    resend: async (chance: Chance): Promise<number> => {
+      let count = 0
       for (const { receiver, sender } of queues) {
         const waiting = await receiver.peekMessages(3)
         const copies = waiting.map((message) => ({
@@ -23,7 +25,9 @@ export function resender({ settings }: Stack) {
           scheduledEnqueueTimeUtc: new Date(Date.now() + chance.below(LATE_MS)),
         }))
         if (copies.length > 0) await sender.sendMessages(copies)
+        count += copies.length
       }
+      return count
     },
     [Symbol.asyncDispose]: () => client.close(),
   }

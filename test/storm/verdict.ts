@@ -1,10 +1,9 @@
 import { isSame } from '../../src/sync/change.ts'
 import { linkOf } from '../../src/sync/draft.ts'
-import { decode } from '../../src/sync/mapping.ts'
-import type { RecordDocument } from '../../src/sync/record.ts'
+import { recordIdOf, type RecordDocument } from '../../src/sync/record.ts'
 import type { peopleOf } from './people.ts'
-import { entityType, type System } from './systems.ts'
-import type { World } from './world.ts'
+import { entityType, type Vendor } from './systems.ts'
+import { tenantId, type World } from './world.ts'
 
 export interface Finding {
   readonly name: string
@@ -13,14 +12,92 @@ export interface Finding {
   readonly holds?: boolean
 }
 
-/** What must be true after a storm, each with the number that shows it. */
+export interface Ending {
+  /** Undefined: it did. */
+  readonly waitsFor: string | undefined
+  readonly pushesInPeace: number
+  readonly calls: number
+  readonly struck: number
+  readonly kills: number
+  readonly copies: number
+  readonly seconds: number
+}
+
+const EXAMPLES = 5
+
+/** What must be true after a storm, each with the number that shows it, and with examples where it is not. */
 export async function verdictOf(
   world: World,
   people: ReturnType<typeof peopleOf>,
-  peace: { readonly pushesInPeace: number; readonly edits: number },
-): Promise<readonly Finding[]> {
+  ending: Ending,
+): Promise<{ readonly findings: readonly Finding[]; readonly examples: readonly string[] }> {
   const { records, conflicts } = await world.shards()
   const living = records.filter(({ deleted }) => !deleted)
+  const kept = keptBy(records, conflicts)
+  const lost = await people.lost(
+    ({ value, system }) =>
+      kept.has(value) ||
+      [...world.vendors, world.hub].some((one) => one !== system && one.history.has(value)),
+  )
+  const parked = await world.parked()
+  const inEach = async (look: (vendor: Vendor) => Promise<readonly string[]>) =>
+    (await Promise.all(world.vendors.map(look))).flat()
+  const differences = await inEach((vendor) => differencesOf(vendor, living))
+  const strays = await inEach((vendor) => straysOf(vendor, living))
+  const twins = await inEach(async (vendor) => twinsOf(vendor, records))
+  const { created, edited, deleted, recreated, inVain } = people.deeds
+  const { calls, struck, kills, copies, waitsFor, pushesInPeace, seconds } = ending
+  const lostOnes = lost.map(
+    ({ system, id, field, value }) => `${system.name} ${id} ${field} "${value}"`,
+  )
+  const rows = world.vendors.map((vendor) => ({
+    name: `rows in ${vendor.name} / written by us`,
+    value: `${vendor.size()} / ${vendor.ourWrites()}`,
+  }))
+  const checks: readonly (readonly [name: string, found: readonly string[]])[] = [
+    ['fields that differ', differences],
+    ['rows without a record of their own', strays],
+    ['rows that are there twice', twins],
+    ['values lost', lostOnes],
+    ['parked', parked.map((one) => JSON.stringify(one))],
+  ]
+  return {
+    findings: [
+      {
+        name: 'created / edited / deleted / created again by people',
+        value: `${created} / ${edited} / ${deleted} / ${recreated}`,
+      },
+      { name: 'edits whose answer was lost or that came too late', value: `${inVain}` },
+      { name: 'calls of the vendors / struck', value: `${calls} / ${struck}` },
+      { name: 'kills / messages sent twice', value: `${kills} / ${copies}` },
+      ...rows,
+      { name: 'records / conflicts', value: `${living.length} / ${conflicts.length}` },
+      { name: 'seconds', value: String(seconds) },
+      {
+        name: 'came to rest',
+        value: waitsFor === undefined ? 'yes' : 'no',
+        holds: waitsFor === undefined,
+      },
+      ...checks.map(([name, found]) => ({
+        name,
+        value: String(found.length),
+        holds: found.length === 0,
+      })),
+      { name: 'pushes in peace', value: String(pushesInPeace), holds: pushesInPeace === 0 },
+    ],
+    examples: [
+      ...(waitsFor === undefined ? [] : [`still waiting: ${waitsFor}`]),
+      ...checks.flatMap(([name, found]) =>
+        found.slice(0, EXAMPLES).map((example) => `${name}: ${example}`),
+      ),
+    ],
+  }
+}
+
+type Shards = Awaited<ReturnType<World['shards']>>
+
+/** Every text that a record or a conflict has. */
+function keptBy(records: Shards['records'], conflicts: Shards['conflicts']): ReadonlySet<string> {
   const kept = new Set<string>()
   const keep = (value: unknown) => {
     if (typeof value === 'string') kept.add(value.trim())
@@ -32,72 +109,56 @@ export async function verdictOf(
       else keep(side)
     }
   }
-  const lost = people.lost(
-    (value, by) =>
-      kept.has(value) || world.systems.some((system) => system !== by && system.history.has(value)),
-  )
-  const parked = await world.parked()
-  const differences = world.systems.flatMap((system) => differencesOf(system, living))
-  const strays = world.systems.flatMap((system) => straysOf(system, living))
-  for (const one of lost.slice(0, 5)) {
-    process.stdout.write(`lost: ${one.system.name} ${one.id} ${one.external} "${one.value}"\n`)
-  }
-  for (const one of [...differences, ...strays].slice(0, 5)) process.stdout.write(`${one}\n`)
-  for (const one of parked.slice(0, 5)) process.stdout.write(`parked: ${JSON.stringify(one)}\n`)
-  const { created, edited, deleted } = people.deeds
-  return [
-    { name: 'created, edited, deleted by people', value: `${created}/${edited}/${deleted}` },
-    ...world.systems.map((system) => ({
-      name: `rows in ${system.name}, written by us`,
-      value: `${system.rows().size}/${system.ourWrites()}`,
-    })),
-    { name: 'records, conflicts', value: `${living.length}/${conflicts.length}` },
-    {
-      name: 'fields that differ',
-      value: String(differences.length),
-      holds: differences.length === 0,
-    },
-    {
-      name: 'rows without a record of their own',
-      value: String(strays.length),
-      holds: strays.length === 0,
-    },
-    { name: 'values lost', value: String(lost.length), holds: lost.length === 0 },
-    { name: 'rows parked', value: String(parked.length), holds: parked.length === 0 },
-    {
-      name: 'pushes in peace',
-      value: String(peace.pushesInPeace),
-      holds: peace.pushesInPeace === 0,
-    },
-  ]
+  return kept
 }
 
-function differencesOf(system: System, living: readonly RecordDocument[]): readonly string[] {
-  const rows = system.rows()
+async function differencesOf(
+  { name, connectionId, fields, rows }: Vendor,
+  living: readonly RecordDocument[],
+): Promise<readonly string[]> {
+  const there = await rows()
   return living.flatMap((record) => {
-    const { externalId, theirs, held } = linkOf(record, system.connectionId)
-    const row = rows.get(externalId ?? '')
-    if (!row) return [`${system.name} has no row of ${record.id}`]
-    const decoded = decode({ entityType, fields: [...system.fields] }, row)
-    if (!decoded.ok) return [`${system.name} ${externalId ?? ''} cannot be read`]
-    return system.fields
+    const { externalId, theirs, held } = linkOf(record, connectionId)
+    const row = there.get(externalId ?? '')
+    if (!row) return [`${name} has no row of ${record.id}`]
+    return fields
       .filter(({ local }) => !held[local])
       .filter(({ local, equality }) => {
         const ours = local in theirs ? theirs[local] : record.fields[local]
-        return !isSame(decoded.fields[local], ours, equality)
+        return !isSame(row[local], ours, equality)
       })
-      .map(({ local }) => `${system.name} ${externalId ?? ''} ${local} differs from ${record.id}`)
+      .map(({ local }) => `${name} ${externalId ?? ''} ${local} differs from ${record.id}`)
   })
 }
 
 /** Rows that no living record has, or more than one. */
-function straysOf(system: System, living: readonly RecordDocument[]): readonly string[] {
+async function straysOf(
+  { name, connectionId, rows }: Vendor,
+  living: readonly RecordDocument[],
+): Promise<readonly string[]> {
   const owners = new Map<string, number>()
   for (const record of living) {
-    const { externalId } = linkOf(record, system.connectionId)
+    const { externalId } = linkOf(record, connectionId)
     if (externalId !== null) owners.set(externalId, (owners.get(externalId) ?? 0) + 1)
   }
-  return [...system.rows().keys()]
+  return [...(await rows()).keys()]
     .filter((id) => owners.get(id) !== 1)
-    .map((id) => `${system.name} ${id} has ${owners.get(id) ?? 0} records`)
+    .map((id) => `${name} ${id} has ${owners.get(id) ?? 0} records`)
+}
+
+/** Rows that we created twice for one record, and records that a row of our own became. */
+function twinsOf(
+  { name, connectionId, markers, ours }: Vendor,
+  records: readonly RecordDocument[],
+): readonly string[] {
+  const counts = new Map<string, number>()
+  for (const marker of markers()) counts.set(marker, (counts.get(marker) ?? 0) + 1)
+  const repeated = [...counts].filter(([, count]) => count > 1).map(([marker]) => marker)
+  const known = new Set(records.map(({ id }) => id))
+  const key = { tenantId, entityType, connectionId }
+  const echoes = [...ours].filter((id) => known.has(recordIdOf(key, id)))
+  return [
+    ...repeated.map((marker) => `${name} has two rows of ${marker}`),
+    ...echoes.map((id) => `${name} ${id}, which we wrote, became a record of its own`),
+  ]
 }

@@ -1,13 +1,16 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { ServiceBusAdministrationClient } from '@azure/service-bus'
 import topology from '../../src/topology.json' with { type: 'json' }
 import type { ConflictDocument, RecordDocument, ShardDocument } from '../../src/sync/record.ts'
-import { startFunctionsProcess } from '../../infra/local/functions-process.ts'
+import {
+  startFunctionsProcess,
+  type FunctionsProcess,
+} from '../../infra/local/functions-process.ts'
 import { cosmosClient, seedConnection, seedTask } from '../../infra/local/seed.ts'
 import { startStack, type Stack } from '../../infra/local/stack.ts'
 import type { ServiceNowOptions } from '../../infra/local/vendors/servicenow.ts'
+import { hubSystem } from './hub.ts'
 import {
   entityType,
   salesforceFields,
@@ -15,9 +18,16 @@ import {
   serviceNowFields,
   serviceNowSystem,
 } from './systems.ts'
+import { administrationOf, standingOf } from './waiting.ts'
 
 export const tenantId = 'storm'
 const EVERY_TWO_SECONDS = '*/2 * * * * *'
+/** The vendors are ours: their own rules say when they have had enough. */
+const generous = {
+  integration: 600_000,
+  operations: { fetch: 600_000, update: 600_000, create: 600_000 },
+  connection: 600_000,
+}
 
 export type World = Awaited<ReturnType<typeof startWorld>>
 
@@ -26,9 +36,17 @@ export async function startWorld(serviceNow: ServiceNowOptions) {
   await using starting = new AsyncDisposableStack()
   const folder = await mkdtemp(path.join(tmpdir(), 'syncline-storm-'))
   starting.defer(() => rm(folder, { recursive: true, force: true }))
-  const stack = starting.use(await startStack({ serviceNow, salesforce: {} }))
-  await shortenLocks(stack)
-  const systems = [serviceNowSystem(stack), salesforceSystem(stack)] as const
+  const limits = { integrations: { servicenow: generous, salesforce: generous } }
+  const stack = starting.use(
+    await startStack({
+      serviceNow,
+      salesforce: {},
+      settings: { RATE_LIMITS: JSON.stringify(limits) },
+    }),
+  )
+  const admin = administrationOf(stack)
+  await shortenLocks(admin)
+  const vendors = [serviceNowSystem(stack), salesforceSystem(stack)] as const
   await seed(stack)
   const settingsFile = path.join(folder, 'local.settings.json')
   const settings = {
@@ -40,24 +58,44 @@ export async function startWorld(serviceNow: ServiceNowOptions) {
     SYNC_BATCH_SIZE: '500',
   }
   await writeFile(settingsFile, JSON.stringify({ Values: settings }))
-  const resources = starting.move()
+  const cosmos = starting.use(cosmosClient(stack))
   const errors: string[] = []
+  let functions: FunctionsProcess | undefined
+  starting.defer(async () => functions?.[Symbol.asyncDispose]())
+  const shards = () => readShards(cosmos)
+  const hub = hubSystem({
+    vendors,
+    url: () => functions?.url ?? '',
+    records: async () => (await shards()).records,
+    token: async () => {
+      const person = { subject: 'person', tenantId, roles: ['operator'], expiresInSeconds: 86_400 }
+      return (await stack.issuer.control.mint(person)).token
+    },
+  })
+  const startFunctions = async () => {
+    functions = await startFunctionsProcess({
+      settingsFile,
+      port: 0,
+      onLine: (line) => {
+        if (/"level":"(error|critical|warning)"/.test(line)) errors.push(line)
+      },
+    })
+  }
+  await startFunctions()
+  const resources = starting.move()
   return {
     stack,
-    systems,
+    vendors,
+    hub,
     errors,
-    startFunctions: () =>
-      startFunctionsProcess({
-        settingsFile,
-        port: 0,
-        onLine: (line) => {
-          if (/error|fail|reject/i.test(line)) errors.push(line)
-        },
-      }),
-    shards: () => readShards(stack),
-    pending: () =>
-      count(stack, topology.containers.shards.name, 'WHERE ARRAY_LENGTH(c.pending) > 0'),
-    parked: () => readParked(stack),
+    /** As a machine that fails: nothing is finished. */
+    restartFunctions: async () => {
+      await functions?.kill()
+      await startFunctions()
+    },
+    shards,
+    standing: () => standingOf({ cosmos, admin, tenantId, entityType }),
+    parked: () => readParked(cosmos),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   }
 }
@@ -92,6 +130,7 @@ async function seed(stack: Stack): Promise<void> {
       entityType,
       syncMode: 'bidirectional',
       conflictStrategy: 'local_wins',
+      fieldStrategies: { description: 'newest_wins', urgency: 'external_wins' },
       schedule: EVERY_TWO_SECONDS,
       mapping: { entityType, fields },
     })
@@ -99,30 +138,20 @@ async function seed(stack: Stack): Promise<void> {
 }
 
 /** What a killed worker had taken comes back after this time, not after a minute. */
-async function shortenLocks({ settings }: Stack): Promise<void> {
-  const admin = new ServiceBusAdministrationClient(
-    settings['SERVICE_BUS_ADMIN_CONNECTION_STRING'] ?? '',
-  )
-  admin.pipeline.addPolicy({
-    name: 'plainHttp',
-    sendRequest: (request, next) => {
-      request.url = request.url.replace(/^https:/, 'http:')
-      request.allowInsecureConnection = true
-      return next(request)
-    },
-  })
+async function shortenLocks(admin: ReturnType<typeof administrationOf>): Promise<void> {
   for (const { name } of Object.values(topology.queues)) {
     const queue = await admin.getQueue(name)
     await admin.updateQueue({ ...queue, lockDuration: 'PT8S', maxDeliveryCount: 100 })
   }
 }
 
-async function readShards(stack: Stack): Promise<{
+type Cosmos = ReturnType<typeof cosmosClient>
+
+async function readShards(cosmos: Cosmos): Promise<{
   readonly records: readonly RecordDocument[]
   readonly conflicts: readonly ConflictDocument[]
 }> {
-  using client = cosmosClient(stack)
-  const container = client.database(topology.database).container(topology.containers.shards.name)
+  const container = cosmos.database(topology.database).container(topology.containers.shards.name)
   const { resources } = await container.items
     .query<ShardDocument>('SELECT * FROM c', { partitionKey: [tenantId, entityType] })
     .fetchAll()
@@ -132,23 +161,8 @@ async function readShards(stack: Stack): Promise<{
   }
 }
 
-async function readParked(stack: Stack): Promise<readonly { readonly reason: object }[]> {
-  using client = cosmosClient(stack)
-  const container = client.database(topology.database).container(topology.containers.parked.name)
-  const { resources } = await container.items
-    .query<{ reason: object }>('SELECT * FROM c', { partitionKey: [tenantId] })
-    .fetchAll()
+async function readParked(cosmos: Cosmos): Promise<readonly object[]> {
+  const container = cosmos.database(topology.database).container(topology.containers.parked.name)
+  const { resources } = await container.items.query<object>('SELECT * FROM c').fetchAll()
   return resources
-}
-
-async function count(stack: Stack, container: string, where: string): Promise<number> {
-  using client = cosmosClient(stack)
-  const { resources } = await client
-    .database(topology.database)
-    .container(container)
-    .items.query<number>(`SELECT VALUE COUNT(1) FROM c ${where}`, {
-      partitionKey: [tenantId, entityType],
-    })
-    .fetchAll()
-  return resources[0] ?? 0
 }

@@ -72,9 +72,19 @@ function contains(expression: Expression, accepts: (part: Expression) => boolean
 }
 
 function collectPaths(expression: Expression, roots: ReadonlySet<string>, paths: string[][]): void {
+  const list = searchedList(expression)
+  if (list) paths.push([...(pathFrom(list, roots) ?? []), '[]'])
+  if (list) return
   const path = pathFrom(expression, roots)
   if (path && path.length > 0) paths.push(path)
   else for (const part of parts(expression)) collectPaths(part, roots, paths)
+}
+
+/** ARRAY_CONTAINS(c.list, value) asks the index for the elements of the list, not for the list. */
+function searchedList(expression: Expression): Expression | undefined {
+  if (expression.kind !== 'call' || expression.name !== 'ARRAY_CONTAINS') return undefined
+  const [list, value] = expression.values
+  return list?.kind === 'member' && value?.kind !== 'member' ? list : undefined
 }
 
 /** `c.a["b"]` as `['a', 'b']`; a computed step ends what is known, array positions read `[]` as in index paths. */

@@ -5,7 +5,7 @@ import type { OutcomeRule, OutcomeTable } from '../outcome.ts'
 const QUOTA_WAIT_MS = 15 * 60_000
 
 /** Codes of the error table of the REST API: of whole calls and, under 200, of single records in a collection. */
-const codes: readonly Pick<OutcomeRule, 'codes' | 'outcome' | 'reason' | 'afterMs'>[] = [
+const codes: readonly Pick<OutcomeRule, 'codes' | 'says' | 'outcome' | 'reason' | 'afterMs'>[] = [
   { codes: ['UNABLE_TO_LOCK_ROW'], outcome: 'retry', reason: 'somebody else holds the row' },
   { codes: ['QUERY_TIMEOUT'], outcome: 'retry', reason: 'the query took too long' },
   { codes: ['INVALID_QUERY_LOCATOR'], outcome: 'retry', reason: 'the page is too old' },
@@ -13,6 +13,13 @@ const codes: readonly Pick<OutcomeRule, 'codes' | 'outcome' | 'reason' | 'afterM
     codes: ['ALL_OR_NONE_OPERATION_ROLLED_BACK'],
     outcome: 'retry',
     reason: 'it was rolled back for the sake of another',
+  },
+  {
+    // The same code as for the day's quota, but over as soon as one of the long calls has ended.
+    codes: ['REQUEST_LIMIT_EXCEEDED'],
+    says: /concurrent/i,
+    outcome: 'limited',
+    reason: 'too many long calls run at once',
   },
   {
     codes: ['REQUEST_LIMIT_EXCEEDED'],

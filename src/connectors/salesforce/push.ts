@@ -20,6 +20,7 @@ export function objectPush(object: SObject): PushAbilities {
     marker: object.markerField === undefined ? 'none' : 'external_id',
     write: (client, writes, signal) => write(client, { object, writes }, signal),
     fetchOne: (client, externalId, signal) => fetchOne(client, { object, externalId }, signal),
+    fetchMany: (client, ids, signal) => findByIds(client, { object, ids }, signal),
     findByMarker: (client, markers, signal) => findByMarker(client, { object, markers }, signal),
   }
 }

@@ -19,6 +19,7 @@ export function tablePush(table: Table): PushAbilities {
     marker: table.markerField === undefined ? 'none' : 'correlation',
     write: (client, writes, signal) => write(client, { table, writes }, signal),
     fetchOne: (client, externalId, signal) => fetchOne(client, { table, externalId }, signal),
+    fetchMany: (client, ids, signal) => findByIds(client, { table, ids }, signal),
     findByMarker: (client, markers, signal) => findByMarker(client, { table, markers }, signal),
   }
 }

@@ -96,6 +96,22 @@ test('a write costs less where less is indexed, a filter more where it finds no 
   expect(unindexed.query).toBeGreaterThan(indexed.query)
 })
 
+test('a search in a list finds the index of its elements, not one of the list itself', async () => {
+  await using local = await startLocal()
+  const charge = async (id: string, path: string) => {
+    const indexingPolicy = { includedPaths: [{ path }], excludedPaths: [{ path: '/*' }] }
+    const container = await local.container({ id, indexingPolicy })
+    for (let n = 0; n < 20; n += 1) {
+      await container.items.create({ id: String(n), tenant: 't', list: [n] })
+    }
+    const text = 'SELECT * FROM c WHERE ARRAY_CONTAINS(c.list, 7)'
+    const found = await container.items.query(text, { partitionKey: 't' }).fetchAll()
+    expect(found.resources).toHaveLength(1)
+    return found.requestCharge
+  }
+  expect(await charge('elements', '/list/[]/?')).toBeLessThan(await charge('whole', '/list/?'))
+})
+
 test('inspecting says how many documents there are, without the expired', async () => {
   await using local = await startLocal()
   const container = await local.container({ defaultTtl: 10 })
