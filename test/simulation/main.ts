@@ -6,7 +6,7 @@ import type { Entry } from './simulation.ts'
 import type { World } from './world.ts'
 import { worlds } from './worlds/index.ts'
 
-const LAST_LINES = 60
+const LAST_LINES = 8
 
 const options = readOptions({
   usage: 'npm run simulate --',
@@ -19,6 +19,7 @@ const options = readOptions({
     world: { type: 'text', help: 'just this world' },
     scenario: { type: 'text', help: 'a named scenario instead of seeds: S18' },
     scenarios: { type: 'switch', help: 'which scenarios are covered, and how' },
+    lines: { type: 'number', default: 60, help: 'lines of a failing timeline that are told' },
     bug: { type: 'text', help: 'with this planted bug, to see it found' },
     prove: { type: 'switch', help: 'plants every bug and tells how many seeds find it' },
   },
@@ -70,10 +71,27 @@ async function tellFinding(
   const { labels, outcome, from, trials } = await shrink(world, found)
   say(`Of ${from} decisions ${labels.length} are needed (${trials} trials):`)
   for (const label of labels) say(`  ${label}`)
-  for (const entry of outcome.timeline.slice(-LAST_LINES)) say(lineOf(entry))
+  tellTimeline(outcome.timeline)
   const planted = bug === undefined ? '' : ` --bug ${bug}`
   say(`Again: npm run simulate -- --world ${world.name} --seed ${seed} --seeds 1${planted}`)
   return 1
+}
+
+/** Of a long timeline the beginning and the end are told; whoever came and found nothing to do is left out. */
+function tellTimeline(timeline: readonly Entry[]): void {
+  const lines = new Map<string, number>()
+  for (const { who } of timeline) lines.set(who, (lines.get(who) ?? 0) + 1)
+  const busy = timeline.filter(({ who, what }) => (lines.get(who) ?? 0) > 2 || isNews(what))
+  const first = busy.slice(0, options.lines)
+  const left = busy.slice(options.lines)
+  for (const entry of first) say(lineOf(entry))
+  if (left.length > LAST_LINES)
+    say(`… ${left.length - LAST_LINES} more lines (--lines ${busy.length}) …`)
+  for (const entry of left.slice(-LAST_LINES)) say(lineOf(entry))
+}
+
+function isNews(what: string): boolean {
+  return what !== 'begins' && what !== 'ends'
 }
 
 function lineOf({ atMs, who, what }: Entry): string {
@@ -91,7 +109,8 @@ async function playNamed(name: string): Promise<number> {
 }
 
 async function proveAll(): Promise<number> {
-  const proofs = await prove((line) => process.stderr.write(`${line}\n`))
+  const chosen = worlds.filter(({ name }) => options.world === undefined || name === options.world)
+  const proofs = await prove(chosen, (line) => process.stderr.write(`${line}\n`))
   for (const { world, bug, what, seeds, invariant } of proofs) {
     say(
       `${world.padEnd(8)} ${bug.padEnd(22)} ${seeds === undefined ? 'NOT FOUND' : `${seeds} seeds, invariant ${invariant}`}: ${what}`,

@@ -15,7 +15,7 @@ test.for(worlds)(
 )
 
 test('every planted bug is found', { timeout: 120_000 }, async () => {
-  const proofs = await prove()
+  const proofs = await prove(worlds)
   expect(proofs.length).toBeGreaterThanOrEqual(20)
   expect(proofs.filter(({ seeds }) => seeds === undefined)).toEqual([])
   expect(MOST_SEEDS).toBe(500)

@@ -1,6 +1,7 @@
 import type { World } from '../world.ts'
 import { inbound } from './inbound.ts'
+import { ring } from './ring.ts'
 import { webhook } from './webhook.ts'
 
 /** Every world that the simulator knows. */
-export const worlds: readonly World[] = [inbound, webhook]
+export const worlds: readonly World[] = [inbound, ring, webhook]

@@ -39,6 +39,7 @@ interface Change {
 export const webhook: World = {
   name: 'webhook',
   summary: 'a business rule that posts and retries → stored delivery → phones, on many instances',
+  checks: [1, 2, 5, 8],
   faultsMs: FAULTS_MS,
   restMs: 120 * MINUTE_MS,
   bugs: Object.fromEntries(Object.entries(webhookBugs).map(([name, { what }]) => [name, what])),
