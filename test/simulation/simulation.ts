@@ -28,6 +28,11 @@ export interface Violation {
   readonly message: string
 }
 
+export interface Struck {
+  readonly site: string
+  readonly kind: FaultKind
+}
+
 export interface Entry {
   readonly atMs: number
   readonly who: string
@@ -46,6 +51,8 @@ export interface Simulation {
   readonly spawn: (who: Spawned) => void
   readonly call: <R>(actor: Actor, site: string, call: Call<R>) => Promise<R>
   readonly strike: (site: string, label: string, kinds: readonly FaultKind[]) => Fault | undefined
+  /** Everything that has gone wrong so far. */
+  readonly struck: readonly Struck[]
   readonly note: (who: string, what: string) => void
   /** Ends the run: an invariant does not hold. */
   readonly violate: (invariant: number, message: string) => void
@@ -98,6 +105,7 @@ export function simulation(
   let nowMs = startMs
   let calls = 0
   const broken: Violation[] = []
+  const struck: Struck[] = []
 
   const note = (who: string, what: string) => {
     if (options.traced) entries.push({ atMs: nowMs, who, what })
@@ -105,7 +113,9 @@ export function simulation(
   const strike: Simulation['strike'] = (site, label, kinds) => {
     if (nowMs >= options.faultsEndMs) return undefined
     const fault = faults.strike({ site, label, kinds })
-    if (fault) note(label, `FAULT ${fault.kind}${describe(fault)}`)
+    if (!fault) return undefined
+    struck.push({ site, kind: fault.kind })
+    note(label, `FAULT ${fault.kind}${describe(fault)}`)
     return fault
   }
   const spawn: Simulation['spawn'] = ({ kind, name, work, ended, mostSkewMs = Infinity }) => {
@@ -190,6 +200,7 @@ export function simulation(
     spawn,
     call,
     strike,
+    struck,
     note,
     violate: (invariant, message) => {
       broken.push({ invariant, message })

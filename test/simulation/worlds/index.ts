@@ -1,7 +1,8 @@
 import type { World } from '../world.ts'
 import { inbound } from './inbound.ts'
+import { refresh } from './refresh.ts'
 import { ring } from './ring.ts'
 import { webhook } from './webhook.ts'
 
 /** Every world that the simulator knows. */
-export const worlds: readonly World[] = [inbound, ring, webhook]
+export const worlds: readonly World[] = [inbound, ring, refresh, webhook]
