@@ -70,7 +70,7 @@ export async function syncRecord(ports: SyncPorts, work: Targeted): Promise<Reco
       return storeRow(ports, target, { side, row: found.row })
     case 'gone':
       return message.record?.operation === 'delete'
-        ? place(ports, target, { side, row: deletedRow(externalId, ports.clock()) })
+        ? placeDeletion(ports, target, side)
         : outcome('absent')
     case 'hidden':
       return park(ports, target, hidden)
@@ -183,6 +183,25 @@ async function storeRow(
   const { version } = row
   const incoming = { externalId: target.externalId, version, fields: decoded.fields, source: row }
   return place(ports, target, { side, row: incoming })
+}
+
+/** A record that was made a moment ago may not have reached the replica that was asked: it is looked for once more. */
+const notHere = {
+  kind: 'retry',
+  reason: 'no record of it is known yet',
+  afterMs: MINUTE_MS,
+  limited: true,
+} as const
+
+async function placeDeletion(
+  ports: SyncPorts,
+  target: Target,
+  side: TaskSide,
+): Promise<RecordOutcome> {
+  const row = deletedRow(target.externalId, ports.clock())
+  const placed = await place(ports, target, { side, row })
+  const isFirst = target.work.message.slice === 0
+  return placed.result === 'absent' && isFirst ? putOff(ports, target, notHere) : placed
 }
 
 function deletedRow(externalId: string, now: Date): DecodedRow {

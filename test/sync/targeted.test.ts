@@ -49,6 +49,17 @@ const pull = (
 ) => here.work(message({ entityType: 'incident', externalId, operation }))
 
 describe('a message that names a record', () => {
+  test('S60: is looked at once more where it tells of a deletion and a lagging replica has no such record', async () => {
+    const here = await targeted({})
+    expect(await pull(here, 'a', 'delete')).toEqual({ kind: 'record', result: 'put_off' })
+    const [later] = here.inbound.waiting
+    expect(later?.notBefore).toEqual(new Date(start.getTime() + 60_000))
+    expect(await here.work(inboundMessageShape.parse(later?.body))).toEqual({
+      kind: 'record',
+      result: 'absent',
+    })
+  })
+
   test('has that record fetched and stored, once however often it comes', async () => {
     const here = await targeted({ a: rowOf('a', 1) })
     expect(await pull(here, 'a')).toEqual({ kind: 'record', result: 'created' })
