@@ -5,7 +5,8 @@ import { retryDelayMs } from '../core/retry-delay.ts'
 import { addMs, MINUTE_MS, SECOND_MS } from '../core/time.ts'
 import { partitionOf } from './lease.ts'
 import { decode } from './mapping.ts'
-import type { Refusal, SourceRow, SyncPorts, VendorProblem } from './ports.ts'
+import type { Refusal, Source, SourceRow, SyncPorts, VendorProblem } from './ports.ts'
+import { proveRows } from './proof.ts'
 import { findDuplicates } from './duplicates.ts'
 import { linkOf } from './draft.ts'
 import { announce } from './outbox.ts'
@@ -57,13 +58,14 @@ export async function syncRecord(ports: SyncPorts, work: Targeted): Promise<Reco
   const externalId = message.record?.externalId
   if (externalId === undefined) return askForRun(ports, stored)
   const { tenantId, entityType, connectionId } = stored.document
-  const target: Target = { key: { tenantId, entityType, connectionId }, externalId, work }
+  const key = { tenantId, entityType, connectionId }
   const side = await sideOf(ports, stored.document)
   if (!side) return outcome('stale')
   // More urgent than the run of the task would be.
   const source = await ports.openSource({ ...stored.document, type: 'webhook' })
-  if (source.kind === 'refused') return park(ports, target, source)
+  if (source.kind === 'refused') return park(ports, { key, externalId, work }, source)
   if (!source.fetchOne) return askForRun(ports, stored)
+  const target: Reached = { key, externalId, work, source, fetchedAt: ports.clock() }
   const found = await source.fetchOne(externalId, work.signal)
   switch (found.kind) {
     case 'row':
@@ -92,6 +94,11 @@ interface Target {
   readonly key: StreamKey
   readonly externalId: string
   readonly work: Targeted
+}
+
+interface Reached extends Target {
+  readonly source: Source
+  readonly fetchedAt: Date
 }
 
 function outcome(result: RecordOutcome['result']): RecordOutcome {
@@ -172,7 +179,7 @@ async function park(
 
 async function storeRow(
   ports: SyncPorts,
-  target: Target,
+  target: Reached,
   { side, row }: { readonly side: TaskSide; readonly row: SourceRow },
 ): Promise<RecordOutcome> {
   const decoded = decode(side.mapping, row.values)
@@ -195,7 +202,7 @@ const notHere = {
 
 async function placeDeletion(
   ports: SyncPorts,
-  target: Target,
+  target: Reached,
   side: TaskSide,
 ): Promise<RecordOutcome> {
   const row = deletedRow(target.externalId, ports.clock())
@@ -220,12 +227,20 @@ interface Placing {
 /** Merges the row as one of a page is, on condition that nobody changed its record meanwhile. Throws `conflict`. */
 async function place(
   ports: SyncPorts,
-  { key, work: { message } }: Target,
-  { side, row }: Placing,
+  target: Reached,
+  { side, row: fetched }: Placing,
 ): Promise<RecordOutcome> {
+  const { key, source, fetchedAt } = target
+  const { message, signal } = target.work
   const sides = await sidesOf(ports, key.tenantId, key.entityType)
   for (let tries = 0; tries < CONFLICT_TRIES; tries += 1) {
-    const shelf = await lookUp(ports, key, [row])
+    const shelf = await lookUp(ports, key, [fetched])
+    // It may have been deleted or brought back, and that stored, since it was fetched.
+    const page = { source, side, fetchedAt, signal }
+    const proven = await proveRows([fetched], { shelf, key, page })
+    if (proven.kind === 'retry') return putOff(ports, target, proven)
+    if (proven.kind === 'refused') return park(ports, target, proven)
+    const [row = fetched] = proven.rows
     await findDuplicates(ports, [row], { shelf, key, side })
     const before = recordFor(shelf, row.externalId)
     const placed = placeRow(shelf, row, { key, side, sides })
