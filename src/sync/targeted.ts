@@ -43,6 +43,8 @@ interface Targeted {
 }
 
 const backoff = { baseMs: 2 * SECOND_MS, capMs: 15 * MINUTE_MS }
+/** So long after it was read a row may become a new record. */
+const NEWS_MS = MINUTE_MS / 2
 /** A record changed by somebody else between our read and our write is read again so often. */
 const CONFLICT_TRIES = 8
 
@@ -243,6 +245,9 @@ async function place(
     const [row = fetched] = proven.rows
     await findDuplicates(ports, [row], { shelf, key, side })
     const before = recordFor(shelf, row.externalId)
+    const ageMs = ports.clock().getTime() - fetchedAt.getTime()
+    // Who tells of its deletion meanwhile finds nothing, and looks once more after a minute: by then it must be here.
+    if (!before && ageMs > NEWS_MS) throw new AppError('conflict', 'what was read is too old')
     const placed = placeRow(shelf, row, { key, side, sides })
     if (placed.kind === 'unchanged') return outcome(unchangedBy(before, { side, row }))
     if (await commit(ports, shelf, { key, sides, correlationId: message.correlationId })) {

@@ -153,7 +153,7 @@ export function simulation(
   const call: Simulation['call'] = (
     actor,
     site,
-    { kinds, effect, failure, longestMs = LONGEST_DELAY_MS },
+    { kinds, effect, failure, longestMs = Infinity },
   ) => {
     const self = living.get(actor)
     if (!self) throw new Error(`${actor.name} was not spawned here`)

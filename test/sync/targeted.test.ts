@@ -49,6 +49,18 @@ const pull = (
 ) => here.work(message({ entityType: 'incident', externalId, operation }))
 
 describe('a message that names a record', () => {
+  test('S12: becomes no record when it was read long ago: its deletion may have been told since', async () => {
+    const here = await targeted({ a: rowOf('a', 1) })
+    const fetchOne = here.vendor.source.fetchOne
+    here.vendor.source.fetchOne = async (id, signal) => {
+      const found = await fetchOne?.(id, signal)
+      here.advance(40_000)
+      return found ?? { kind: 'gone' }
+    }
+    await expect(pull(here, 'a')).rejects.toMatchObject({ code: 'conflict' })
+    expect(here.records()).toEqual([])
+  })
+
   test('S12: read before a deletion that was stored first does not bring its record back', async () => {
     const rows: Record<string, FoundOne> = { a: rowOf('a', 1) }
     const here = await targeted(rows)

@@ -47,9 +47,9 @@ export const inbound: World = {
     )
     const laws = inboundLaws(sim, tables)
     const stores: InboundStores = {
-      tasks: sharedCollection(sim, 'tasks', laws.taskCommitted),
-      shards: sharedCollection(sim, 'shards', laws.shardCommitted),
-      results: sharedCollection(sim, 'results', laws.resultCommitted),
+      tasks: sharedCollection(sim, 'tasks', { committed: laws.taskCommitted }),
+      shards: sharedCollection(sim, 'shards', { committed: laws.shardCommitted }),
+      results: sharedCollection(sim, 'results', { committed: laws.resultCommitted }),
       parked: sharedCollection(sim, 'parked'),
     }
     const queue = lockingQueue({ ...topology.queues.inbound, ...bug.queue }, sim.now)

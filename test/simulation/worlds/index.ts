@@ -1,8 +1,9 @@
 import type { World } from '../world.ts'
 import { inbound } from './inbound.ts'
 import { refresh } from './refresh.ts'
+import { receiver } from './receiver.ts'
 import { ring } from './ring.ts'
 import { webhook } from './webhook.ts'
 
 /** Every world that the simulator knows. */
-export const worlds: readonly World[] = [inbound, ring, refresh, webhook]
+export const worlds: readonly World[] = [inbound, ring, refresh, receiver, webhook]

@@ -42,7 +42,11 @@ export const refreshBugs: Readonly<Record<string, RefreshBug>> = {
     what: 'whoever finds the token expired refreshes it, without a lock',
     ports: (ports) => {
       const blind = inWrites(({ document }) => ({ kind: 'upsert', document }))(ports)
-      const free = ({ lease: _, intent: __, ...rest }: Credential): Credential => rest
+      const free = (document: Credential): Credential => ({
+        ...document,
+        lease: null,
+        intent: null,
+      })
       return {
         ...blind,
         credentials: {
@@ -75,7 +79,7 @@ export const refreshBugs: Readonly<Record<string, RefreshBug>> = {
   },
   'no-intent': {
     what: 'what is about to be done is not written down before it is done',
-    ports: inDocument(({ intent: _, ...rest }) => rest),
+    ports: inDocument((document) => ({ ...document, intent: null })),
   },
   'replays-anyway': {
     what: 'a token that works once is used again after a lost answer',

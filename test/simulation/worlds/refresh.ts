@@ -53,7 +53,9 @@ export const refresh: World = {
     const provider = memoryProvider(rotation, sim.now)
     const backing = memoryVault()
     const laws = refreshLaws(sim, { rotation, provider, vault: backing })
-    const credentials = sharedCollection<Credential>(sim, 'credentials', laws.committed)
+    const credentials = sharedCollection<Credential>(sim, 'credentials', {
+      committed: laws.committed,
+    })
     const refreshToken = provider.connect()
     const secret = JSON.stringify({ kind: 'refresh_token', refreshToken })
     await backing.set(secretName(key.credentialId), secret)

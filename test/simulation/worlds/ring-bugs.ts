@@ -119,7 +119,12 @@ export const ringBugs: Readonly<Record<string, RingBug>> = {
       comparesAndSets: true,
       write: (writes, signal) =>
         push.write(
-          writes.map(({ expected: _, ...one }) => one),
+          writes.map(({ operation, externalId, marker, values }) => ({
+            operation,
+            marker,
+            values,
+            ...(externalId === undefined ? {} : { externalId }),
+          })),
           signal,
         ),
     })),

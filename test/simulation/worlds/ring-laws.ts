@@ -10,10 +10,16 @@ import type { MemoryVendor } from '../memory-vendor.ts'
 import type { peopleOf } from '../people.ts'
 import type { Commit } from '../simulated-ports.ts'
 import type { Actor, Simulation } from '../simulation.ts'
-import type { LocalEdit } from './ring-people.ts'
 
 const MOST_DEFERRALS = 10
 const passing: ReadonlySet<ErrorCode> = new Set(['conflict', 'store_unavailable'])
+
+/** What somebody wrote into a record of ours. */
+interface LocalEdit {
+  readonly recordId: string
+  readonly field: string
+  readonly value: Json
+}
 
 interface Ring {
   readonly vendors: readonly MemoryVendor[]
@@ -78,19 +84,28 @@ export function ringLaws(sim: Simulation, { vendors, people }: Ring) {
       sim.violate(3, `the cursor of ${after.connectionId} went back`)
     }
   }
+  const recordCommitted = (
+    actor: Actor,
+    before: ShardDocument | undefined,
+    { id, fields }: RecordDocument,
+  ) => {
+    const was = before?.kind === 'record' ? before.fields : {}
+    for (const [field, value] of Object.entries(fields)) {
+      kept.add(canonicalJson(value))
+      const isEdit = actor.kind === 'person' && was[field] !== value
+      if (isEdit) edits.push({ recordId: id, field, value })
+    }
+  }
   return {
     workBegins: (actor: Actor, message: { readonly deferrals: number }) =>
       void working.set(actor, message),
-    edited: (edit: LocalEdit) => void edits.push(edit),
     shardCommitted: ({ actor, changes }: Commit<ShardDocument>) => {
       lookAtVendors()
       fenced(actor, changes)
       for (const change of changes) {
         cursorMoves(change)
         const { after } = change
-        if (after.kind === 'record') {
-          for (const value of Object.values(after.fields)) kept.add(canonicalJson(value))
-        }
+        if (after.kind === 'record') recordCommitted(actor, change.before, after)
         if (after.kind === 'conflict') {
           for (const value of valuesOf(after)) {
             kept.add(canonicalJson(value))

@@ -1,5 +1,4 @@
 import { AppError } from '../../../src/core/errors.ts'
-import type { Json } from '../../../src/core/canonical-json.ts'
 import { changeRecord, deleteRecord, store } from '../../../src/sync/local-changes.ts'
 import type { SyncPorts } from '../../../src/sync/ports.ts'
 import type { RecordDocument, ShardDocument } from '../../../src/sync/record.ts'
@@ -9,17 +8,9 @@ import { ENTITY } from './ring-vendors.ts'
 
 export const TENANT = 'tenant-1'
 
-export interface LocalEdit {
-  readonly recordId: string
-  readonly field: string
-  readonly value: Json
-}
-
 interface LocalPeople {
   readonly portsOf: (actor: Actor) => SyncPorts
   readonly records: () => readonly ShardDocument[]
-  /** Told of what somebody was answered to be stored. */
-  readonly edited: (edit: LocalEdit) => void
 }
 
 const FIELDS = ['title', 'note', 'place'] as const
@@ -50,7 +41,7 @@ function expected(error: unknown): void {
 async function edit(
   { faults }: Simulation,
   actor: Actor,
-  { portsOf, records, edited, label }: LocalPeople & { readonly label: string },
+  { portsOf, records, label }: LocalPeople & { readonly label: string },
 ): Promise<void> {
   const ports = portsOf(actor)
   const living = records().filter((one): one is RecordDocument => one.kind === 'record')
@@ -65,7 +56,6 @@ async function edit(
   if (kind < 0.3) return deleteRecord(ports, key, { by: 'local' })
   const field = FIELDS[Math.floor(faults.chance(`${label} field`) * FIELDS.length)] ?? 'title'
   await changeRecord(ports, key, { by: 'local', fields: { [field]: value } })
-  edited({ recordId: record.id, field, value })
 }
 
 /** As `createRecord` makes one, with an id that follows from the seed. */

@@ -50,7 +50,7 @@ export const ring: World = {
     const laws = ringLaws(sim, { vendors, people })
     const stores = {
       tasks: sharedCollection<Task>(sim, 'tasks'),
-      shards: sharedCollection<ShardDocument>(sim, 'shards', laws.shardCommitted),
+      shards: sharedCollection<ShardDocument>(sim, 'shards', { committed: laws.shardCommitted }),
       results: sharedCollection<SyncResult | PushResult>(sim, 'results'),
       parked: sharedCollection<ParkedDocument>(sim, 'parked'),
     }
@@ -120,7 +120,7 @@ export const ring: World = {
     const pushLimits = { sliceMs: readLimits.sliceMs, maxAttempts: 10, leaseMs: 120_000 }
     await addTasks(sim, stores.tasks.backing, vendors)
     playVendors(sim, vendors, people)
-    playLocalPeople(sim, { portsOf, records: () => stores.shards.all(), edited: laws.edited })
+    playLocalPeople(sim, { portsOf, records: () => stores.shards.all() })
     const timer = { everyMs: 10 * MINUTE_MS, untilMs: START_MS + FAULTS_MS + REST_MS }
     playTimer(sim, { ...timer, kind: 'scheduler' }, (actor) => scheduleDueTasks(portsOf(actor)))
     playTimer(sim, { ...timer, kind: 'relay' }, async (actor) =>

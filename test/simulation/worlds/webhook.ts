@@ -47,8 +47,12 @@ export const webhook: World = {
     const bug: WebhookBug | undefined = bugName === undefined ? undefined : webhookBugs[bugName]
     const sent = new Map<string, Sent>()
     const finished = new Set<string>()
-    const deliveries = sharedCollection<Delivery>(sim, 'deliveries', ({ changes }) => {
-      for (const { after } of changes) if (after.status !== 'received') finished.add(after.recordId)
+    const deliveries = sharedCollection<Delivery>(sim, 'deliveries', {
+      committed: ({ changes }) => {
+        for (const { after } of changes) {
+          if (after.status !== 'received') finished.add(after.recordId)
+        }
+      },
     })
     const realtimeOf = (actor: Actor, wasTold: boolean): Realtime => ({
       service: 'signalr',
