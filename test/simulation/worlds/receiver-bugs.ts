@@ -116,10 +116,6 @@ export const receiverBugs: Readonly<Record<string, ReceiverBug>> = {
       parked: { ...ports.parked, write: async () => stored },
     }),
   },
-  'parked-dropped': {
-    what: 'a row that could not be read is dropped',
-    worker: (ports) => ({ ...ports, parked: { ...ports.parked, write: async () => stored } }),
-  },
   'throw-to-retry': {
     what: 'a passing failure gives the message back instead of sending a later copy',
     defer: async () => false,
