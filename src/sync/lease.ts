@@ -94,11 +94,21 @@ function newRun(
     ...(deletedTo === undefined ? {} : { deletedTo }),
     ...(comparedAt === undefined ? {} : { comparedAt }),
     ...(complete === undefined ? {} : { complete }),
-    position: rewound(before?.cursor ?? null, overlapMs),
+    position: rewound(before?.cursor ?? null, overlapMs + durationOf(before?.run ?? null)),
     startedAt: now.toISOString(),
     counts: noCounts,
     finished: false,
   }
+}
+
+/**
+ * How long a run was under way, by our clocks. A row that was committed late while the run waited between two pages lies
+ * before the newest row by so much more.
+ */
+function durationOf(run: Run | null): number {
+  if (run === null) return 0
+  const lastCommitMs = Date.parse(run.leaseUntil) - LEASE_MS
+  return Math.max(0, lastCommitMs - Date.parse(run.startedAt))
 }
 
 async function readStream(
