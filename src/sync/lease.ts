@@ -108,7 +108,9 @@ function newRun(
 function durationOf(run: Run | null): number {
   if (run === null) return 0
   const lastCommitMs = Date.parse(run.leaseUntil) - LEASE_MS
-  return Math.max(0, lastCommitMs - Date.parse(run.startedAt))
+  const ms = Math.max(0, lastCommitMs - Date.parse(run.startedAt))
+  // Whole minutes: a vendor that counts seconds cannot be asked for rows behind a part of one.
+  return Math.ceil(ms / MINUTE_MS) * MINUTE_MS
 }
 
 async function readStream(

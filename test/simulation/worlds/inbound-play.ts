@@ -35,10 +35,27 @@ export function playVendor(
       const atMs = START_MS + faults.chance(`${label} at`) * 3 * HOUR_MS
       sim.act(atMs, `act ${label}`, () => change(sim, table, label))
     }
+    for (let index = 0; index < HOT_ROWS; index += 1)
+      playHotRow(sim, table, `${tenant} hot ${index}`)
     // The last word on some rows, after which nothing moves any more.
     sim.act(START_MS + 3 * HOUR_MS, `act ${tenant} last`, () =>
       change(sim, table, `${tenant} last`),
     )
+  }
+}
+
+/** Rows that change again and again just before a tick, so that a lagging replica has them as they were. */
+const HOT_ROWS = 3
+const HOT_EVERY_MS = [-100_000, -70_000, -40_000, -15_000] as const
+
+function playHotRow(sim: Simulation, table: VendorTable, label: string): void {
+  const { faults } = sim
+  const tickMs = START_MS + between(faults, `${label} tick`, [1, 17]) * 600_000
+  for (const [index, beforeMs] of HOT_EVERY_MS.entries()) {
+    sim.act(tickMs + beforeMs, `act ${label} ${index}`, () => {
+      const ids = table.ids()
+      table.write(ids[Math.floor(faults.chance(label) * ids.length)] ?? 'x0', {})
+    })
   }
 }
 

@@ -175,7 +175,7 @@ async function addTasks(sim: Simulation, { tasks }: InboundStores): Promise<void
   for (const tenantId of tenants) {
     // Sometimes two tasks of one tenant read the same stream.
     const ids =
-      sim.faults.chance(`${tenantId} second task`) < 0.3 ? ['task-1', 'task-2'] : ['task-1']
+      sim.faults.chance(`${tenantId} second task`) < 0.5 ? ['task-1', 'task-2'] : ['task-1']
     for (const id of ids) {
       const document: Task = {
         id,
