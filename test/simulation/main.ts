@@ -1,7 +1,9 @@
 import { readOptions } from '../../infra/local/command.ts'
 import { search, shrink, type Finding } from './explore.ts'
 import { prove } from './prove.ts'
-import { playAll, scenarioTable, scenarios } from './scenarios.ts'
+import { scenarioTable } from './scenarios/coverage.ts'
+import { playAll } from './scenarios/play.ts'
+import { scenarios } from './scenarios/scripts.ts'
 import type { Entry } from './simulation.ts'
 import type { World } from './world.ts'
 import { worlds } from './worlds/index.ts'
@@ -17,7 +19,7 @@ const options = readOptions({
     seeds: { type: 'number', default: 1_000, help: 'how many seeds each world is run with' },
     seed: { type: 'number', default: 1, help: 'the first of them; with --seeds 1 just this one' },
     world: { type: 'text', help: 'just this world' },
-    scenario: { type: 'text', help: 'a named scenario instead of seeds: S18' },
+    scenario: { type: 'text', help: 'a named scenario instead of seeds: S18, or all' },
     scenarios: { type: 'switch', help: 'which scenarios are covered, and how' },
     lines: { type: 'number', default: 60, help: 'lines of a failing timeline that are told' },
     bug: { type: 'text', help: 'with this planted bug, to see it found' },
@@ -99,9 +101,9 @@ function lineOf({ atMs, who, what }: Entry): string {
 }
 
 async function playNamed(name: string): Promise<number> {
-  const chosen = scenarios.filter(({ id }) => id === name)
+  const chosen = scenarios.filter(({ id }) => name === 'all' || id === name)
   if (chosen.length === 0) {
-    process.stderr.write(`no such scenario; --scenarios lists them\n`)
+    process.stderr.write('there is no script of that scenario; --scenarios lists them\n')
     return 2
   }
   const failures = await playAll(chosen, say)

@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest'
 import { attempt, search, shrink } from './explore.ts'
 import { MOST_SEEDS, prove } from './prove.ts'
-import { playAll, scenarios } from './scenarios.ts'
+import { coverage, elsewhere } from './scenarios/coverage.ts'
+import { playAll } from './scenarios/play.ts'
+import { scenarios } from './scenarios/scripts.ts'
 import { worlds } from './worlds/index.ts'
 
 const SEEDS = 200

@@ -75,13 +75,24 @@ function change(sim: Simulation, table: VendorTable, label: string): void {
       (_, index) => ids[Math.floor(faults.chance(`${label} ${index}`) * ids.length)] ?? 'x0',
     )
   const lateMs = Math.floor(faults.chance(`${label} late`) * LONGEST_TRANSACTION_MS)
-  if (kind < 0.3) for (const id of some(8)) table.write(id, {})
-  else if (kind < 0.55) for (const id of some(3)) table.write(id, { lateMs })
-  else if (kind < 0.7) table.write(idOfRow(faults.chance(`${label} new`)), { lateMs })
-  else if (kind < 0.8) for (const id of some(1)) table.write(id, { title: '' })
-  else
-    for (let index = 0; index < 7; index += 1)
+  if (kind < 0.3) {
+    sim.note('world', `${label} updates rows`)
+    for (const id of some(8)) table.write(id, {})
+  } else if (kind < 0.55) {
+    sim.note('world', `${label} commits late`)
+    for (const id of some(3)) table.write(id, { lateMs })
+  } else if (kind < 0.7) {
+    sim.note('world', `${label} commits late a row that is new`)
+    table.write(idOfRow(faults.chance(`${label} new`)), { lateMs })
+  } else if (kind < 0.8) {
+    sim.note('world', `${label} writes a row that does not fit`)
+    for (const id of some(1)) table.write(id, { title: '' })
+  } else {
+    sim.note('world', `${label} adds rows`)
+    for (let index = 0; index < 7; index += 1) {
       table.write(idOfRow(faults.chance(`${label} ${index} new`)), {})
+    }
+  }
 }
 
 /** Records that a person changes one after the other. */

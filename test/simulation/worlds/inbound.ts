@@ -37,8 +37,11 @@ export const inbound: World = {
     const bug: InboundBug =
       bugName === undefined ? { what: '' } : (inboundBugs[bugName] ?? { what: '' })
     // A vendor's clock is its own.
-    const skewOf = (tenant: string) =>
-      pick(sim.faults, `${tenant} vendor clock`, [0, 0, 420_000, -420_000])
+    const skewOf = (tenant: string) => {
+      const skewMs = pick(sim.faults, `${tenant} vendor clock`, [0, 0, 420_000, -420_000])
+      sim.note('world', `${tenant}: the vendor's clock is ${skewMs} ms off`)
+      return skewMs
+    }
     const tables = new Map(
       tenants.map((tenant) => [
         tenant,
