@@ -6,6 +6,7 @@ import { playAll } from './scenarios/play.ts'
 import { scenarios } from './scenarios/scripts.ts'
 import type { Entry } from './simulation.ts'
 import type { World } from './world.ts'
+import { invariantTable } from './invariants.ts'
 import { worlds } from './worlds/index.ts'
 
 const LAST_LINES = 8
@@ -21,6 +22,7 @@ const options = readOptions({
     world: { type: 'text', help: 'just this world' },
     scenario: { type: 'text', help: 'a named scenario instead of seeds: S18, or all' },
     scenarios: { type: 'switch', help: 'which scenarios are covered, and how' },
+    invariants: { type: 'switch', help: 'which invariants each world checks' },
     lines: { type: 'number', default: 60, help: 'lines of a failing timeline that are told' },
     bug: { type: 'text', help: 'with this planted bug, to see it found' },
     prove: { type: 'switch', help: 'plants every bug and tells how many seeds find it' },
@@ -31,6 +33,7 @@ process.exitCode = await main()
 
 async function main(): Promise<number> {
   if (options.scenarios) return say(scenarioTable())
+  if (options.invariants) return say(invariantTable(worlds))
   if (options.scenario !== undefined) return playNamed(options.scenario)
   if (options.prove) return proveAll()
   const chosen = worlds.filter(
@@ -112,12 +115,14 @@ async function playNamed(name: string): Promise<number> {
 
 async function proveAll(): Promise<number> {
   const chosen = worlds.filter(({ name }) => options.world === undefined || name === options.world)
-  const proofs = await prove(chosen, (line) => process.stderr.write(`${line}\n`))
+  const progress = (line: string) => process.stderr.write(`${line}\n`)
+  const proofs = await prove(chosen, { progress })
   for (const { world, bug, what, seeds, invariant } of proofs) {
-    say(
-      `${world.padEnd(8)} ${bug.padEnd(22)} ${seeds === undefined ? 'NOT FOUND' : `${seeds} seeds, invariant ${invariant}`}: ${what}`,
-    )
+    const found = seeds === undefined ? 'NOT FOUND' : `${seeds} seeds, invariant ${invariant}`
+    say(`${world.padEnd(8)} ${bug.padEnd(22)} ${found}: ${what}`)
   }
+  const most = Math.max(...proofs.map(({ seeds = Infinity }) => seeds))
+  say(`${proofs.length} planted bugs, the last of them found after ${most} seeds`)
   return proofs.every(({ seeds }) => seeds !== undefined) ? 0 : 1
 }
 

@@ -41,7 +41,7 @@ const secretFaults: readonly FaultKind[] = [
 export const refresh: World = {
   name: 'refresh',
   summary: 'many callers on many instances, one grant, with and without rotation',
-  checks: [7, 9, 10],
+  checks: [5, 7, 9, 10],
   faultsMs: FAULTS_MS,
   restMs: REST_MS,
   bugs: Object.fromEntries(Object.entries(refreshBugs).map(([name, { what }]) => [name, what])),
