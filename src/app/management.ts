@@ -1,7 +1,8 @@
 import { connectors } from '../connectors/index.ts'
 import type { Collection } from '../core/collection.ts'
-import type { Connection } from '../core/connection.ts'
-import { AppError } from '../core/errors.ts'
+import { instanceOrigin, type Connection } from '../core/connection.ts'
+import { AppError, rateLimited } from '../core/errors.ts'
+import { MINUTE_MS } from '../core/time.ts'
 import type { Credentials } from '../credentials/credentials.ts'
 import type { Secret } from '../credentials/secret.ts'
 import type { ConnectionPorts } from '../management/connections.ts'
@@ -41,12 +42,17 @@ export function managementApp(parts: ManagementParts): ManagementApp {
           const known = Object.keys(connectors).join(', ')
           throw new AppError('bad_request', `integrationId: expected one of ${known}`)
         },
-        keepSecret: async ({ tenantId, integrationId, credentialId: id }) => {
+        keepSecret: async (connection) => {
+          const { tenantId, integrationId, credentialId: id } = connection
+          const origin = instanceOrigin(connection)
           if (!secret) throw new AppError('bad_request', 'credential: is missing')
-          await access.register({ id, tenantId, integrationId }, secret)
+          await access.register(
+            { id, tenantId, integrationId, ...(origin === undefined ? {} : { origin }) },
+            secret,
+          )
         },
-        dropSecret: ({ tenantId, integrationId, credentialId }, origin) =>
-          access.disconnect({ tenantId, integrationId, credentialId, origin }),
+        dropSecret: ({ tenantId, integrationId, credentialId, id: connectionId }, origin) =>
+          access.disconnect({ tenantId, integrationId, credentialId, connectionId, origin }),
       }
     },
     testConnection: async (connection, entityType) => {
@@ -54,6 +60,7 @@ export function managementApp(parts: ManagementParts): ManagementApp {
       if (source.kind === 'refused') return { works: false, ...told(source) }
       const page = await source.fetchPage({ after: null, skip: 0, limit: 1 }, signal)
       if (page.kind === 'page') return { works: true, rows: page.rows.length }
+      if (page.kind === 'retry' && page.limited) throw rateLimited(page.afterMs ?? MINUTE_MS)
       return {
         works: false,
         ...(page.kind === 'refused' ? told(page) : { code: 'vendor_failed', reason: page.reason }),

@@ -1,11 +1,10 @@
 import { instanceOrigin, type Connection } from '../core/connection.ts'
-import { AppError } from '../core/errors.ts'
+import { AppError, rateLimited } from '../core/errors.ts'
 import type { Collection } from '../core/collection.ts'
 import type { CredentialAccess } from './access.ts'
 import type { Purpose } from './authorization.ts'
 import type { ConnectPorts } from './connect.ts'
-import { createGrant } from './keep-grant.ts'
-import { registeredInstance } from './instance.ts'
+import { createGrant } from './keep.ts'
 import { deviceCredentialId, instanceHash, olderSecretName, parseSecret } from './secret.ts'
 
 /** Who asks, as a verified token says. */
@@ -49,10 +48,7 @@ export async function refreshForDevice(
     throw new AppError('forbidden', 'the token is of another user than userSysId')
   }
   const waitMs = await ports.admit({ tenantId, userId: userSysId })
-  if (waitMs !== undefined) {
-    const seconds = Math.ceil(waitMs / 1_000)
-    throw new AppError('rate_limited', `too many requests; try again in ${seconds} s`)
-  }
+  if (waitMs !== undefined) throw rateLimited(waitMs)
   const registered = registeredInstance(instanceUrl, await connectionsOf(ports, tenantId))
   if (!registered || (caller.origin ?? registered.origin) !== registered.origin) {
     throw new AppError('forbidden', 'instanceUrl is not a registered instance')
@@ -71,8 +67,11 @@ export async function refreshForDevice(
       device: { userSysId, sessionId: null },
     })
   }
-  const answer = await access.getCredential({ tenantId, credentialId, integrationId, origin })
+  const connectionId = connection.id
+  const request = { tenantId, credentialId, integrationId, connectionId, origin, isAwaited: true }
+  const answer = await access.getCredential(request)
   if (answer.kind === 'authorized') return tokenOf(answer, ports.clock())
+  if (answer.kind === 'retry' && answer.limited) throw rateLimited(answer.afterMs)
   if (answer.kind === 'retry') throw new AppError('token_refresh_failed', answer.reason)
   throw answer.code === 'reauth_required'
     ? new AppError('reauth_required', 'the person must connect again')
@@ -132,4 +131,26 @@ async function takeOver(ports: ConnectPorts, of: Purpose): Promise<void> {
   if (secret.kind !== 'refresh_token' || secret.refreshToken === '') throw notFound()
   // Never in place of one that stands already: another call may be using that.
   await createGrant(ports, of, secret)
+}
+
+/**
+ * The registered connection to exactly the instance that a caller names; undefined when there is none. The text is only
+ * compared: whatever is called afterwards is the registered origin, never the caller's.
+ */
+export function registeredInstance(
+  text: string,
+  connections: readonly Connection[],
+): { readonly connection: Connection; readonly origin: string } | undefined {
+  const asked = originOf(text)
+  if (asked === undefined) return undefined
+  const connection = connections.find((one) => instanceOrigin(one) === asked)
+  return connection && { connection, origin: asked }
+}
+
+/** The origin of an address that is an origin and nothing else: no user, path, query, or odd spelling of a host. */
+function originOf(text: string): string | undefined {
+  // URL parsers drop tabs and line ends, map wide letters to narrow ones and take backslashes for slashes.
+  if (!/^[a-z]+:\/\/[\x21-\x7e]{1,300}$/i.test(text) || /[\\%?#@]/.test(text)) return undefined
+  if (/^[a-z]+:\/\/[^/]*\/./i.test(text) || !URL.canParse(text)) return undefined
+  return new URL(text).origin
 }

@@ -18,6 +18,8 @@ export type GrantOutcome =
   /** Our registration is wrong, or our request is: an operator must act, the person need not. */
   | { readonly kind: 'operator'; readonly reason: string }
   | { readonly kind: 'throttled'; readonly reason: string; readonly afterMs: number }
+  /** Our own limits did not let the call go. */
+  | { readonly kind: 'limited'; readonly reason: string; readonly afterMs: number }
   /** The provider did not do it. */
   | { readonly kind: 'unavailable'; readonly reason: string }
   /** Nobody knows whether the provider did it. */
@@ -70,8 +72,9 @@ export function readTokenAnswer(answer: TokenAnswer, provider: Provider, now: Da
   if (isDead) return { kind: 'dead', reason }
   const meaning = error === undefined ? undefined : meanings[error]
   if (meaning && meaning !== 'throttled') return { kind: meaning, reason }
-  // A gateway that gave up waiting says nothing of what happened behind it.
-  if (status === 504) return { kind: 'unknown', reason }
+  // A gateway that gave up waiting says nothing of what happened behind it; half an answer says that it did happen.
+  const isHalf = status < 300 && body === undefined && answer.text.trimStart().startsWith('{')
+  if (status === 504 || isHalf) return { kind: 'unknown', reason }
   const refuses = status >= 400 && status < 500 && status !== 408 && body !== undefined
   return { kind: refuses ? 'operator' : 'unavailable', reason }
 }
