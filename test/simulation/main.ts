@@ -10,6 +10,9 @@ import { invariantTable } from './invariants.ts'
 import { worlds } from './worlds/index.ts'
 
 const LAST_LINES = 8
+/** What every invocation does that finds nothing to do. */
+const routine =
+  /^(?:begins|ends|(?:tasks|results)\.write .*|shards\.write (?:stream|pusher) \S+|queue\.send .*|slice finished|(?:in|out)bound (?:finished|continued|stale))$/
 
 const options = readOptions({
   usage: 'npm run simulate --',
@@ -82,21 +85,22 @@ async function tellFinding(
   return 1
 }
 
-/** Of a long timeline the beginning and the end are told; whoever came and found nothing to do is left out. */
+/**
+ * Whoever came and found nothing to do is left out, unless a fault struck it. Of what is still long the beginning and the
+ * end are told.
+ */
 function tellTimeline(timeline: readonly Entry[]): void {
-  const lines = new Map<string, number>()
-  for (const { who } of timeline) lines.set(who, (lines.get(who) ?? 0) + 1)
-  const busy = timeline.filter(({ who, what }) => (lines.get(who) ?? 0) > 2 || isNews(what))
+  const news = timeline.filter(({ what }) => !routine.test(what)).map(({ who }) => who)
+  const busy = timeline.filter(({ who }) =>
+    news.some((one) => one === who || one.startsWith(`${who} `)),
+  )
   const first = busy.slice(0, options.lines)
   const left = busy.slice(options.lines)
   for (const entry of first) say(lineOf(entry))
-  if (left.length > LAST_LINES)
+  if (left.length > LAST_LINES) {
     say(`… ${left.length - LAST_LINES} more lines (--lines ${busy.length}) …`)
+  }
   for (const entry of left.slice(-LAST_LINES)) say(lineOf(entry))
-}
-
-function isNews(what: string): boolean {
-  return what !== 'begins' && what !== 'ends'
 }
 
 function lineOf({ atMs, who, what }: Entry): string {

@@ -85,7 +85,7 @@ function overridesFor(perMinute: number): LimitOverrides {
   const operations = { fetch: perMinute, update: perMinute, create: perMinute }
   const shared = { integration: perMinute, operations, quotaOf: 'integration' } as const
   const own = { connection: perMinute, day: 100_000_000 }
-  return { tenant: 1_000_000, integrations: { provider: { ...shared, ...own } } }
+  return { tenant: 1_000_000, incoming: {}, integrations: { provider: { ...shared, ...own } } }
 }
 
 interface Reaching {

@@ -92,6 +92,7 @@ export const receiver: World = {
         usage: stores.usage.as(actor),
         deliveries: outages.overStore(stores.deliveries.as(actor)),
         targetsOf: async () => [incidentTarget],
+        admit: async () => 0,
         vault,
         inbound,
         outbound: inbound,

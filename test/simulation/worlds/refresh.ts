@@ -72,6 +72,7 @@ export const refresh: World = {
             return provider.refresh(form.get('refresh_token') ?? '')
           })
         },
+        quota: { admit: async () => undefined, learnFrom: async () => {} },
         providerOf: () => vendor(rotation),
         clientOf: () => ({ clientId: 'client', clientSecret: 'secret' }),
         tellAdmins: async (_credential: Credential, notice: Notice) => laws.told(actor, notice),
@@ -153,7 +154,7 @@ async function serve(
     await ports.pause(Math.max(0, atMs - sim.now()))
     for (;;) {
       const answer = await access
-        .getCredential({ ...key, origin: 'https://vendor.example' })
+        .getCredential({ ...key, origin: 'https://acme.vendor.example' })
         .catch(away)
       sim.note(actor.name, `answer ${answer.kind}`)
       if (answer.kind !== 'retry') return answered(actor, answer)
