@@ -100,6 +100,8 @@ export function sharedCollection<T extends Document>(
         const previous = new Map(known.map((stored) => [stored.document.id, stored]))
         const outcome = await backing.write(partition, writes)
         if (!outcome.committed) {
+          // A refusal brings the session up to what refused it, as the SDK of Cosmos DB does (ClientContext).
+          sessions.set(actor, log.length)
           sim.note(actor.name, `${name}.write refused at ${outcome.conflict}`)
           return outcome
         }
