@@ -13,7 +13,7 @@ import { openRealtimes } from './adapters/realtimes.ts'
 import { tellAdmins } from './notifications/tell-admins.ts'
 import { healthCheck, type Health } from './management/health.ts'
 import { negotiate, type Negotiated, type NegotiateRequest } from './notifications/negotiate.ts'
-import { receiveEvent, type Delivery, type Incoming } from './notifications/receive.ts'
+import { receiveEvent, relayUntold, type Delivery, type Incoming } from './notifications/receive.ts'
 import { sharing } from './rate-limit/bucket.ts'
 import { learning } from './rate-limit/learned.ts'
 import { tokenQuotaOf } from './rate-limit/quota.ts'
@@ -32,8 +32,10 @@ export interface App extends AsyncDisposable, SyncApp, ManagementApp {
   readonly version: string
   readonly clock: Clock
   readonly receiveEvent: (incoming: Incoming) => Promise<Delivery>
+  readonly relayNotifications: () => Promise<number>
   readonly receiveWebhook: Webhooks['receive']
   readonly relayWebhooks: Webhooks['relay']
+  readonly keepSubscriptions: Webhooks['keepSubscriptions']
   readonly webhookManagement: () => Promise<WebhookManagementPorts>
   readonly negotiate: (request: NegotiateRequest) => Promise<Negotiated>
   /** Asked before anything expensive is done for a caller. */
@@ -168,6 +170,8 @@ export function createApp(options: AppOptions): App {
     bus,
     vault,
     identity,
+    credentials,
+    random,
     admit,
     once,
   })
@@ -186,6 +190,12 @@ export function createApp(options: AppOptions): App {
       clock,
       random,
     }
+  })
+  const notifications = async () => ({
+    deliveries: (await database()).collection<Delivery>(collections.deliveries),
+    realtimes: await realtimes(),
+    clock,
+    log,
   })
   const verifyBearer = once(async () => {
     const { bearerVerifier } = await import('./adapters/bearer.ts')
@@ -215,17 +225,11 @@ export function createApp(options: AppOptions): App {
       credentials,
       signal: stopping.signal,
     }),
-    receiveEvent: async (incoming) =>
-      receiveEvent(
-        {
-          deliveries: (await database()).collection(collections.deliveries),
-          realtimes: await realtimes(),
-          clock,
-        },
-        incoming,
-      ),
+    receiveEvent: async (incoming) => receiveEvent(await notifications(), incoming),
+    relayNotifications: async () => relayUntold(await notifications()),
     receiveWebhook: webhooks.receive,
     relayWebhooks: webhooks.relay,
+    keepSubscriptions: webhooks.keepSubscriptions,
     webhookManagement: webhooks.management,
     negotiate: async (request) => negotiate(await realtimes(), request),
     admit,

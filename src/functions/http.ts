@@ -92,6 +92,8 @@ function retryAfter(ms: number): string {
 export async function readBytes(request: HttpRequest, limit: number): Promise<Buffer> {
   const announced = Number(request.headers.get('content-length') ?? 0)
   if (announced > limit) throw tooLarge(limit)
+  // No server hands over more than was announced (RFC 9112 §6.3), and reading at once costs less than by chunks.
+  if (announced > 0) return atMost(limit, Buffer.from(await request.arrayBuffer()))
   const chunks: Uint8Array[] = []
   let size = 0
   // A body without a length is read no further than the limit.
@@ -101,6 +103,11 @@ export async function readBytes(request: HttpRequest, limit: number): Promise<Bu
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)
+}
+
+function atMost(limit: number, bytes: Buffer): Buffer {
+  if (bytes.length > limit) throw tooLarge(limit)
+  return bytes
 }
 
 function tooLarge(limit: number): AppError {

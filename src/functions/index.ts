@@ -15,6 +15,7 @@ import { registerSyncOutboundWorker } from './sync-outbound-worker.ts'
 import { registerSyncOutboxRelay } from './sync-outbox-relay.ts'
 import { registerSyncScheduler } from './sync-scheduler.ts'
 import { registerWebhookReceiver } from './webhook-receiver.ts'
+import { registerWebhookRelay } from './webhook-relay.ts'
 import { registerWebhookRegistrations } from './webhook-registrations.ts'
 
 /** Every function that is deployed. */
@@ -25,6 +26,7 @@ export function registerFunctions(host: FunctionApp, app: App): void {
   registerSyncOutboxRelay(host, app)
   registerServiceNowWebhook(host, app)
   registerWebhookReceiver(host, app)
+  registerWebhookRelay(host, app)
   registerWebhookRegistrations(host, app)
   registerDeliveries(host, app)
   registerTokenRefresher(host, app)

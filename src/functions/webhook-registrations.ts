@@ -3,15 +3,18 @@ import type { HttpRequest } from '@azure/functions'
 import type { App } from '../app.ts'
 import {
   addSecret,
+  changeRegistration,
   createRegistration,
   newRegistrationShape,
   newSecretShape,
+  registrationChangesShape,
   retireRegistration,
   retireSecret,
   type Change,
 } from '../webhooks/registrations.ts'
 import { listRegistrations, showRegistration } from '../webhooks/registration-view.ts'
 import { testRegistration } from '../webhooks/self-test.ts'
+import { newSubscriptionShape, showSubscription, subscribe } from '../webhooks/subscriptions.ts'
 import type { FunctionApp } from './host.ts'
 import { parseBody, readBytes } from './http.ts'
 import { ifMatch, managed, queryOf } from './management.ts'
@@ -34,7 +37,7 @@ function idOf(request: HttpRequest): string {
 }
 
 export function registerWebhookRegistrations(host: FunctionApp, app: App): void {
-  const http = (name: string, method: 'GET' | 'POST' | 'DELETE', more = '') => ({
+  const http = (name: string, method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', more = '') => ({
     name: `webhook-registrations-${name}`,
     options: { methods: [method], authLevel: 'anonymous' as const, route: `${ROUTE}${more}` },
   })
@@ -73,6 +76,16 @@ export function registerWebhookRegistrations(host: FunctionApp, app: App): void 
     }),
   )
   add(
+    http('change', 'PATCH', '/{id}'),
+    managed(app, 'change', async (request, { tenantId }) => {
+      const wanted = parseBody(await readBytes(request, BODY_LIMIT), registrationChangesShape)
+      const ports = await app.webhookManagement()
+      const change = changeOf(request, tenantId)
+      const { registration, etag } = await changeRegistration(ports, change, wanted)
+      return { data: registration, etag }
+    }),
+  )
+  add(
     http('retire', 'DELETE', '/{id}'),
     managed(app, 'change', async (request, { tenantId }) => {
       const ports = await app.webhookManagement()
@@ -101,6 +114,20 @@ export function registerWebhookRegistrations(host: FunctionApp, app: App): void 
       )
       return { data: { registration, accepted }, etag }
     }),
+  )
+  add(
+    http('subscribe', 'PUT', '/{id}/subscription'),
+    managed(app, 'change', async (request, { tenantId }) => {
+      const wanted = parseBody(await readBytes(request, BODY_LIMIT), newSubscriptionShape)
+      const ports = await app.webhookManagement()
+      return { status: 202, data: await subscribe(ports, { tenantId, id: idOf(request) }, wanted) }
+    }),
+  )
+  add(
+    http('show-subscription', 'GET', '/{id}/subscription'),
+    managed(app, 'read', async (request, { tenantId }) => ({
+      data: await showSubscription(await app.webhookManagement(), tenantId, idOf(request)),
+    })),
   )
   add(
     http('test', 'POST', '/{id}/test'),
