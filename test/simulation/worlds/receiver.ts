@@ -16,6 +16,8 @@ import {
   type Registration,
   type SecretUsage,
 } from '../../../src/webhooks/registration.ts'
+import type { Standing } from '../../../src/webhooks/standing.ts'
+import type { Subscription } from '../../../src/webhooks/subscription.ts'
 import { silentLog } from '../../credentials/simulation.ts'
 import { lockingQueue } from '../../ports/locking-queue.ts'
 import { memoryBlobs } from '../../ports/memory-blobs.ts'
@@ -72,6 +74,8 @@ export const receiver: World = {
       }),
       usage: sharedCollection<SecretUsage>(sim, 'usage'),
       registrations: sharedCollection<Registration>(sim, 'registrations'),
+      subscriptions: sharedCollection<Subscription>(sim, 'subscriptions'),
+      standings: sharedCollection<Standing>(sim, 'standings'),
     }
     const queue = lockingQueue(topology.queues.inbound, sim.now)
     const queueFor = sharedQueue(sim, queue, (messages) => {
@@ -91,6 +95,8 @@ export const receiver: World = {
         registrations: stores.registrations.as(actor),
         usage: stores.usage.as(actor),
         deliveries: outages.overStore(stores.deliveries.as(actor)),
+        subscriptions: stores.subscriptions.as(actor),
+        standings: stores.standings.as(actor),
         targetsOf: async () => [incidentTarget],
         admit: async () => 0,
         vault,
