@@ -16,7 +16,7 @@ export const elsewhere: Readonly<Record<string, Elsewhere>> = {
   S9: webhooks,
   S10: { test: 'test/webhooks/receive-lookups.test.ts' },
   S11: { test: 'test/webhooks/hostile.test.ts' },
-  S13: { test: 'test/webhooks/events.test.ts' },
+  S13: { test: 'test/webhooks/standing.test.ts' },
   S14: { test: 'test/webhooks/subscriptions.test.ts' },
   S15: webhooks,
   S16: { test: 'test/webhooks/hostile.test.ts' },
