@@ -20,7 +20,7 @@ import { tokenQuotaOf } from './rate-limit/quota.ts'
 import { limiter, type Decision, type Limiter } from './rate-limit/limiter.ts'
 import type { IncomingCall } from './rate-limit/incoming.ts'
 import type { Settings } from './settings.ts'
-import { mappingFor, sourceOf } from './sources.ts'
+import { fieldsOf, mappingFor, sourceOf } from './sources.ts'
 import type { Refusal, Source, SyncPorts } from './sync/ports.ts'
 import { managementApp, type ManagementApp } from './app/management.ts'
 import { syncApp, type SyncApp } from './app/sync.ts'
@@ -151,15 +151,14 @@ export function createApp(options: AppOptions): App {
     return (await (await connectionsOf()).get([task.tenantId], task.connectionId))?.document
   }
   const openSource = async (task: Task): Promise<Source | Refusal> => {
-    return sourceOf({
-      task,
-      connection: await connectionOf(task),
-      access: await credentials(),
-      limits: await limits(),
-      fetch,
-      clock,
-    })
+    return sourceOf({ task, connection: await connectionOf(task), ...(await callParts()) })
   }
+  const callParts = async () => ({
+    access: await credentials(),
+    limits: await limits(),
+    fetch,
+    clock,
+  })
   const mappingOf = async (task: Task) => mappingFor(task, await connectionOf(task))
   const webhooks = composeWebhooks({
     settings,
@@ -223,6 +222,8 @@ export function createApp(options: AppOptions): App {
       syncPorts,
       connections: connectionsOf,
       credentials,
+      fieldsOf: async (connection, wanted) =>
+        fieldsOf({ connection, ...(await callParts()) }, wanted, stopping.signal),
       signal: stopping.signal,
     }),
     receiveEvent: async (incoming) => receiveEvent(await notifications(), incoming),

@@ -24,6 +24,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   forbidden: 403,
   invalid_signature: 401,
   issuer_unavailable: 503,
+  limits_unavailable: 503,
   not_found: 404,
   queue_unavailable: 503,
   rate_limited: 429,
@@ -33,8 +34,10 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   session_not_found: 404,
   store_unavailable: 503,
   unauthenticated: 401,
+  unknown_vendor: 400,
   vault_unavailable: 503,
   vendor_failed: 502,
+  vendor_ignored_filter: 502,
   vendor_unexpected_answer: 502,
 }
 const RETRY_AFTER_MS = 30_000
@@ -114,12 +117,8 @@ function tooLarge(limit: number): AppError {
   return new AppError('body_too_large', `the body is larger than ${limit} bytes`)
 }
 
-/** The body as JSON, whatever it holds. Throws `bad_request`, `body_too_large`. */
-export async function readJson(request: HttpRequest, limit: number): Promise<unknown> {
-  return jsonOf(await readBytes(request, limit))
-}
-
-function jsonOf(bytes: Buffer): unknown {
+/** Throws `bad_request`. */
+export function jsonOf(bytes: Buffer): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch (cause) {

@@ -1,6 +1,5 @@
 import type { App } from '../app.ts'
 import { registerHealth } from './health.ts'
-import { registerDeliveries } from './deliveries.ts'
 import type { FunctionApp } from './host.ts'
 import { registerDeviceSessions } from './device-sessions.ts'
 import { registerOAuthAuthorize } from './oauth-authorize.ts'
@@ -16,7 +15,6 @@ import { registerSyncOutboxRelay } from './sync-outbox-relay.ts'
 import { registerSyncScheduler } from './sync-scheduler.ts'
 import { registerWebhookReceiver } from './webhook-receiver.ts'
 import { registerWebhookRelay } from './webhook-relay.ts'
-import { registerWebhookRegistrations } from './webhook-registrations.ts'
 
 /** Every function that is deployed. */
 export function registerFunctions(host: FunctionApp, app: App): void {
@@ -27,8 +25,6 @@ export function registerFunctions(host: FunctionApp, app: App): void {
   registerServiceNowWebhook(host, app)
   registerWebhookReceiver(host, app)
   registerWebhookRelay(host, app)
-  registerWebhookRegistrations(host, app)
-  registerDeliveries(host, app)
   registerTokenRefresher(host, app)
   registerOAuthAuthorize(host, app)
   registerOAuthCallback(host, app)

@@ -156,3 +156,16 @@ test('S32: a row that comes back after its deletion is the same record; another 
   await run(here)
   expect(here.records()).toHaveLength(21)
 })
+
+test('S31: where the log of deletions is not ours to read, the ids tell', async () => {
+  const rows = rowsOf(40, 4)
+  const { here } = withIds(rows)
+  const fetchDeleted: NonNullable<Source['fetchDeleted']> = async () => ({ kind: 'unavailable' })
+  Object.assign(here.vendor.source, { fetchDeleted })
+  await here.addTask()
+  await run(here)
+  rows.splice(5, 3)
+  await run(here)
+  expect(living(here)).toBe(37)
+  expect(here.tasks.all()[0]).toMatchObject({ status: 'completed' })
+})

@@ -4,7 +4,8 @@ import type { PushAbilities, VendorWrite, WriteOutcome } from '../connector.ts'
 import { isObject } from '../json.ts'
 import { failureOf, interpret, writeFailure } from '../outcome.ts'
 import { batchOf, itemsOf, type BatchItem } from './batch.ts'
-import { deletedAmong, fetchOne, findByMarker, findByIds } from './lookup.ts'
+import { goneAmong } from './gone.ts'
+import { fetchOne, findByMarker, findByIds } from './lookup.ts'
 import { outcomes } from './outcomes.ts'
 import { bodyOf, parametersFor, pathOf, rowOf, type Table } from './row.ts'
 
@@ -144,7 +145,7 @@ interface Settling extends Writing {
 
 const NOT_FOUND = 'No Record found'
 
-/** A record that is not found may be hidden by access rules; only the log of deletions tells that it is gone. */
+/** A record that is not found may be hidden by access rules. */
 async function settleMissing(
   client: VendorClient,
   { table, writes, outcomes: known }: Settling,
@@ -157,8 +158,10 @@ async function settleMissing(
     return outcome && isMissing(outcome) ? (one.externalId ?? []) : []
   })
   if (ids.length === 0) return known
-  const deleted = await deletedAmong(client, { table: table.name, ids }, signal)
-  return known.map((outcome, at) =>
-    isMissing(outcome) && deleted.has(writes[at]?.externalId ?? '') ? { kind: 'gone' } : outcome,
-  )
+  const gone = await goneAmong(client, { table, ids }, signal)
+  return known.map((outcome, at) => {
+    if (!isMissing(outcome)) return outcome
+    if (gone.kind !== 'gone') return gone
+    return gone.ids.has(writes[at]?.externalId ?? '') ? { kind: 'gone' } : outcome
+  })
 }
