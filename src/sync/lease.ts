@@ -94,11 +94,23 @@ function newRun(
     ...(deletedTo === undefined ? {} : { deletedTo }),
     ...(comparedAt === undefined ? {} : { comparedAt }),
     ...(complete === undefined ? {} : { complete }),
-    position: rewound(before?.cursor ?? null, overlapMs),
+    position: rewound(before?.cursor ?? null, overlapMs + durationOf(before?.run ?? null)),
     startedAt: now.toISOString(),
     counts: noCounts,
     finished: false,
   }
+}
+
+/**
+ * How long a run was under way, by our clocks. A row that was committed late while the run waited between two pages lies
+ * before the newest row by so much more.
+ */
+function durationOf(run: Run | null): number {
+  if (run === null) return 0
+  const lastCommitMs = Date.parse(run.leaseUntil) - LEASE_MS
+  const ms = Math.max(0, lastCommitMs - Date.parse(run.startedAt))
+  // Whole minutes: a vendor that counts seconds cannot be asked for rows behind a part of one.
+  return Math.ceil(ms / MINUTE_MS) * MINUTE_MS
 }
 
 async function readStream(

@@ -1,6 +1,6 @@
 import type { JsonObject } from '../core/canonical-json.ts'
 import { isSame } from './change.ts'
-import { unseenFields } from './deletion.ts'
+import { reborn, unseenFields } from './deletion.ts'
 import { recordKeys } from './record-keys.ts'
 import { calm, draftOf, finish, linkOf, setLink, without, type Merged } from './draft.ts'
 import { writableFields } from './mapping.ts'
@@ -90,7 +90,11 @@ export function recordPush(
   if (push.kind === 'nothing') return finish(draft)
   const at = now.toISOString()
   if (push.kind === 'delete') {
-    setLink(draft, side.connectionId, (link) => ({ ...calm(link), goneAt: at }))
+    // Somebody may have brought the record back while it was being deleted there: then it is created there anew.
+    const isBack = record.deleted === null
+    setLink(draft, side.connectionId, (link) =>
+      isBack ? reborn(link) : { ...calm(link), goneAt: at },
+    )
     return finish(draft)
   }
   setLink(draft, side.connectionId, (link) => ({

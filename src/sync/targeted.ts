@@ -5,7 +5,8 @@ import { retryDelayMs } from '../core/retry-delay.ts'
 import { addMs, MINUTE_MS, SECOND_MS } from '../core/time.ts'
 import { partitionOf } from './lease.ts'
 import { decode } from './mapping.ts'
-import type { Refusal, SourceRow, SyncPorts, VendorProblem } from './ports.ts'
+import type { Refusal, Source, SourceRow, SyncPorts, VendorProblem } from './ports.ts'
+import { proveRows } from './proof.ts'
 import { openStream } from './references.ts'
 import { findDuplicates } from './duplicates.ts'
 import { linkOf } from './draft.ts'
@@ -43,6 +44,8 @@ interface Targeted {
 }
 
 const backoff = { baseMs: 2 * SECOND_MS, capMs: 15 * MINUTE_MS }
+/** So long after it was read a row may become a new record. */
+const NEWS_MS = MINUTE_MS / 2
 /** A record changed by somebody else between our read and our write is read again so often. */
 const CONFLICT_TRIES = 8
 
@@ -58,20 +61,21 @@ export async function syncRecord(ports: SyncPorts, work: Targeted): Promise<Reco
   const externalId = message.record?.externalId
   if (externalId === undefined) return askForRun(ports, stored)
   const { tenantId, entityType, connectionId } = stored.document
-  const target: Target = { key: { tenantId, entityType, connectionId }, externalId, work }
+  const key = { tenantId, entityType, connectionId }
   const side = await sideOf(ports, stored.document)
   if (!side) return outcome('stale')
   // More urgent than the run of the task would be.
   const source = await openStream(ports, { ...stored.document, type: 'webhook' })
-  if (source.kind === 'refused') return park(ports, target, source)
+  if (source.kind === 'refused') return park(ports, { key, externalId, work }, source)
   if (!source.fetchOne) return askForRun(ports, stored)
+  const target: Reached = { key, externalId, work, source, fetchedAt: ports.clock() }
   const found = await source.fetchOne(externalId, work.signal)
   switch (found.kind) {
     case 'row':
       return storeRow(ports, target, { side, row: found.row })
     case 'gone':
       return message.record?.operation === 'delete'
-        ? place(ports, target, { side, row: deletedRow(externalId, ports.clock()) })
+        ? placeDeletion(ports, target, side)
         : outcome('absent')
     case 'hidden':
       return park(ports, target, hidden)
@@ -93,6 +97,11 @@ interface Target {
   readonly key: StreamKey
   readonly externalId: string
   readonly work: Targeted
+}
+
+interface Reached extends Target {
+  readonly source: Source
+  readonly fetchedAt: Date
 }
 
 function outcome(result: RecordOutcome['result']): RecordOutcome {
@@ -173,7 +182,7 @@ async function park(
 
 async function storeRow(
   ports: SyncPorts,
-  target: Target,
+  target: Reached,
   { side, row }: { readonly side: TaskSide; readonly row: SourceRow },
 ): Promise<RecordOutcome> {
   const decoded = decode(side.mapping, row.values)
@@ -184,6 +193,25 @@ async function storeRow(
   const { version } = row
   const incoming = { externalId: target.externalId, version, fields: decoded.fields, source: row }
   return place(ports, target, { side, row: incoming })
+}
+
+/** A record that was made a moment ago may not have reached the replica that was asked: it is looked for once more. */
+const notHere = {
+  kind: 'retry',
+  reason: 'no record of it is known yet',
+  afterMs: MINUTE_MS,
+  limited: true,
+} as const
+
+async function placeDeletion(
+  ports: SyncPorts,
+  target: Reached,
+  side: TaskSide,
+): Promise<RecordOutcome> {
+  const row = deletedRow(target.externalId, ports.clock())
+  const placed = await place(ports, target, { side, row })
+  const isFirst = target.work.message.slice === 0
+  return placed.result === 'absent' && isFirst ? putOff(ports, target, notHere) : placed
 }
 
 function deletedRow(externalId: string, now: Date): DecodedRow {
@@ -202,14 +230,25 @@ interface Placing {
 /** Merges the row as one of a page is, on condition that nobody changed its record meanwhile. Throws `conflict`. */
 async function place(
   ports: SyncPorts,
-  { key, work: { message } }: Target,
-  { side, row }: Placing,
+  target: Reached,
+  { side, row: fetched }: Placing,
 ): Promise<RecordOutcome> {
+  const { key, source, fetchedAt } = target
+  const { message, signal } = target.work
   const sides = await sidesOf(ports, key.tenantId, key.entityType)
   for (let tries = 0; tries < CONFLICT_TRIES; tries += 1) {
-    const shelf = await lookUp(ports, key, [row])
+    const shelf = await lookUp(ports, key, [fetched])
+    // It may have been deleted or brought back, and that stored, since it was fetched.
+    const page = { source, side, fetchedAt, signal }
+    const proven = await proveRows([fetched], { shelf, key, page })
+    if (proven.kind === 'retry') return putOff(ports, target, proven)
+    if (proven.kind === 'refused') return park(ports, target, proven)
+    const [row = fetched] = proven.rows
     await findDuplicates(ports, [row], { shelf, key, side })
     const before = recordFor(shelf, row.externalId)
+    const ageMs = ports.clock().getTime() - fetchedAt.getTime()
+    // Who tells of its deletion meanwhile finds nothing, and looks once more after a minute: by then it must be here.
+    if (!before && ageMs > NEWS_MS) throw new AppError('conflict', 'what was read is too old')
     const placed = placeRow(shelf, row, { key, side, sides })
     if (placed.kind === 'unchanged') return outcome(unchangedBy(before, { side, row }))
     if (await commit(ports, shelf, { key, sides, correlationId: message.correlationId })) {

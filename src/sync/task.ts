@@ -168,9 +168,14 @@ export function startedBy(task: Task, runId: string, now: Date): Task | undefine
   return { ...task, status: 'running', claim: { ...claim, expiresAt } }
 }
 
-/** The task after its run ended. It waits for the next slot; slots that passed meanwhile are one missed run, not many. */
+/**
+ * The task after its run ended. It waits for the next slot; slots that passed meanwhile are one missed run, not many. A
+ * slot that was taken early, by a clock that is ahead, does not come again: its run would have the same id.
+ */
 export function ended(task: Task, status: 'completed' | 'failed', now: Date): Task {
-  const next = task.schedule === undefined ? undefined : nextSlot(task.schedule, now)
+  const taken = new Date(task.claim?.slot ?? 0)
+  const after = taken > now ? taken : now
+  const next = task.schedule === undefined ? undefined : nextSlot(task.schedule, after)
   const { deletesApproved: _, ...rest } = task
   return { ...rest, status, claim: null, nextScheduled: next?.toISOString() ?? null }
 }

@@ -30,6 +30,9 @@ export interface LockingQueue extends Queue {
   readonly deadLetters: readonly { readonly id: string; readonly reason: string | undefined }[]
   readonly size: () => number
   readonly goAway: () => void
+  /** Called before and after each send: throw to fail it, or to lose its answer. */
+  before?: () => void
+  after?: () => void
 }
 
 /** The emulator's own queue (which the stock SDK is held against) without the wire. */
@@ -50,7 +53,7 @@ export function lockingQueue(declaration: QueueDeclaration, nowMs: () => number)
   const check = () => {
     if (away) throw new AppError('queue_unavailable', 'it is away')
   }
-  return {
+  const queue: LockingQueue = {
     deadLetters,
     goAway: () => {
       away = true
@@ -58,9 +61,11 @@ export function lockingQueue(declaration: QueueDeclaration, nowMs: () => number)
     ping: async () => check(),
     send: async (messages) => {
       check()
+      queue.before?.()
       const submitted = submit(state, messages.map(toSubmission), nowMs())
       bury()
       if (submitted.kind !== 'stored') throw new AppError('queue_unavailable', submitted.kind)
+      queue.after?.()
     },
     take: () => {
       const handover = take(state, { mode: 'peek-lock' }, nowMs())
@@ -78,6 +83,7 @@ export function lockingQueue(declaration: QueueDeclaration, nowMs: () => number)
     nextChangeMs: () => nextDeadline(state),
     size: () => state.entries.size,
   }
+  return queue
 }
 
 function toSubmission({ id, body, notBefore, timeToLiveMs }: OutgoingMessage) {

@@ -11,6 +11,7 @@ export interface HostedQueue {
   readonly kind: string
   readonly queue: LockingQueue
   readonly concurrency: number
+  readonly mostSkewMs?: number
   /** The function, with ports of this very invocation. */
   readonly handlerFor: (actor: Actor, delivery: QueueDelivery) => ServiceBusQueueHandler
   /** Told when a message is given back because its function threw. */
@@ -57,6 +58,7 @@ export function queueHost(sim: Simulation, hosted: HostedQueue): QueueHost {
       sim.spawn({
         kind,
         name,
+        ...(hosted.mostSkewMs === undefined ? {} : { mostSkewMs: hosted.mostSkewMs }),
         work: async (actor) => {
           const lose = () => {
             if (!actor.alive()) return

@@ -9,13 +9,16 @@ export interface Chance {
 
 export function chanceOf(seed: number): Chance {
   let state = seed >>> 0
-  const next = () => {
+  return chanceFrom(() => {
     state = (state + 0x6d2b79f5) >>> 0
     let mixed = state
     mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1)
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
+  })
+}
+
+export function chanceFrom(next: () => number): Chance {
   return {
     next,
     below: (count) => Math.floor(next() * count),

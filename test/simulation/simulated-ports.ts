@@ -19,8 +19,9 @@ export interface SharedCollection<T extends Document> {
   readonly all: () => readonly T[]
 }
 
-/** How far a replica may lag, in commits. */
+/** How far a replica may lag: in commits, and in time. */
 const LONGEST_LAG = 12
+const LONGEST_LAG_MS = 45_000
 
 const readFaults: readonly FaultKind[] = [
   'crash-before',
@@ -41,11 +42,19 @@ const writeFaults: readonly FaultKind[] = [
 export function sharedCollection<T extends Document>(
   sim: Simulation,
   name: string,
-  committed: (commit: Commit<T>) => void = () => {},
+  {
+    committed = () => {},
+    longestMs = Infinity,
+  }: {
+    readonly committed?: (commit: Commit<T>) => void
+    /** A call is never delayed by more. */
+    readonly longestMs?: number
+  } = {},
 ): SharedCollection<T> {
   const backing = memoryCollection<T>()
   /** What each commit replaced. */
   const log: { key: string; id: string; previous: Stored<T> | undefined }[][] = []
+  const committedMs: number[] = []
   const sessions = new WeakMap<Actor, number>()
   const failure = () => new AppError('store_unavailable', `${name} is throttled`)
 
@@ -68,9 +77,11 @@ export function sharedCollection<T extends Document>(
     sim.call(actor, `${name}.${operation}`, {
       kinds: readFaults,
       failure,
+      longestMs,
       effect: (fault) => {
         const lag = fault?.kind === 'stale' ? 1 + Math.floor(fault.size * LONGEST_LAG) : 0
-        const revision = Math.max(log.length - lag, sessions.get(actor) ?? 0)
+        const known = committedMs.findLastIndex((atMs) => atMs < sim.now() - LONGEST_LAG_MS) + 1
+        const revision = Math.max(log.length - lag, known, sessions.get(actor) ?? 0)
         sessions.set(actor, revision)
         return work(lagging(revision))
       },
@@ -79,6 +90,7 @@ export function sharedCollection<T extends Document>(
     sim.call(actor, `${name}.write`, {
       kinds: writeFaults,
       failure,
+      longestMs,
       effect: async () => {
         const key = JSON.stringify(partition)
         const known = await backing.getMany(
@@ -88,6 +100,8 @@ export function sharedCollection<T extends Document>(
         const previous = new Map(known.map((stored) => [stored.document.id, stored]))
         const outcome = await backing.write(partition, writes)
         if (!outcome.committed) {
+          // A refusal brings the session up to what refused it, as the SDK of Cosmos DB does (ClientContext).
+          sessions.set(actor, log.length)
           sim.note(actor.name, `${name}.write refused at ${outcome.conflict}`)
           return outcome
         }
@@ -98,6 +112,7 @@ export function sharedCollection<T extends Document>(
             previous: previous.get(document.id),
           })),
         )
+        committedMs.push(sim.now())
         sessions.set(actor, log.length)
         sim.note(
           actor.name,

@@ -15,6 +15,8 @@ export interface Actor {
 /** A call over a port. */
 export interface Call<R> {
   readonly kinds: readonly FaultKind[]
+  /** The caller gives up after so long: it is never delayed by more. */
+  readonly longestMs?: number
   readonly effect: (fault: Fault | undefined) => R | Promise<R>
   /** The error that the caller sees when the call fails. */
   readonly failure: () => Error
@@ -24,6 +26,11 @@ export interface Violation {
   /** Of architecture.md, 1 to 10. */
   readonly invariant: number
   readonly message: string
+}
+
+export interface Struck {
+  readonly site: string
+  readonly kind: FaultKind
 }
 
 export interface Entry {
@@ -44,6 +51,8 @@ export interface Simulation {
   readonly spawn: (who: Spawned) => void
   readonly call: <R>(actor: Actor, site: string, call: Call<R>) => Promise<R>
   readonly strike: (site: string, label: string, kinds: readonly FaultKind[]) => Fault | undefined
+  /** Everything that has gone wrong so far. */
+  readonly struck: readonly Struck[]
   readonly note: (who: string, what: string) => void
   /** Ends the run: an invariant does not hold. */
   readonly violate: (invariant: number, message: string) => void
@@ -52,6 +61,8 @@ export interface Simulation {
 export interface Spawned {
   readonly kind: string
   readonly name: string
+  /** Its clock may be wrong by so much. */
+  readonly mostSkewMs?: number
   readonly work: (actor: Actor) => Promise<void>
   readonly ended?: (end: End, actor: Actor) => void
 }
@@ -94,6 +105,7 @@ export function simulation(
   let nowMs = startMs
   let calls = 0
   const broken: Violation[] = []
+  const struck: Struck[] = []
 
   const note = (who: string, what: string) => {
     if (options.traced) entries.push({ atMs: nowMs, who, what })
@@ -101,12 +113,15 @@ export function simulation(
   const strike: Simulation['strike'] = (site, label, kinds) => {
     if (nowMs >= options.faultsEndMs) return undefined
     const fault = faults.strike({ site, label, kinds })
-    if (fault) note(label, `FAULT ${fault.kind}${describe(fault)}`)
+    if (!fault) return undefined
+    struck.push({ site, kind: fault.kind })
+    note(label, `FAULT ${fault.kind}${describe(fault)}`)
     return fault
   }
-  const spawn: Simulation['spawn'] = ({ kind, name, work, ended }) => {
+  const spawn: Simulation['spawn'] = ({ kind, name, work, ended, mostSkewMs = Infinity }) => {
     const skew = strike(`${kind} clock`, `${name} clock`, ['skew'])
-    const skewMs = skew ? (SKEWS_MS[Math.floor(skew.size * SKEWS_MS.length)] ?? 0) : 0
+    const skews = SKEWS_MS.filter((ms) => Math.abs(ms) <= mostSkewMs)
+    const skewMs = skew ? (skews[Math.floor(skew.size * skews.length)] ?? 0) : 0
     let numbers = 0
     const actor: Living = {
       kind,
@@ -135,7 +150,11 @@ export function simulation(
     )
   }
   const living = new WeakMap<Actor, Living>()
-  const call: Simulation['call'] = (actor, site, { kinds, effect, failure }) => {
+  const call: Simulation['call'] = (
+    actor,
+    site,
+    { kinds, effect, failure, longestMs = Infinity },
+  ) => {
     const self = living.get(actor)
     if (!self) throw new Error(`${actor.name} was not spawned here`)
     const nth = (self.reached.get(site) ?? 0) + 1
@@ -145,7 +164,7 @@ export function simulation(
       const fault = strike(`${actor.kind} ${site}`, label, kinds)
       const thereMs = 1 + faults.chance(`${label} there`) * LATENCY_MS
       const backMs = 1 + faults.chance(`${label} back`) * LATENCY_MS
-      const extraMs = fault?.kind === 'delay' ? longOf(fault.size) : 0
+      const extraMs = fault?.kind === 'delay' ? Math.min(longestMs, longOf(fault.size)) : 0
       // A call that stalls does so on the way there or on the way back.
       const stallsLate = faults.chance(`${label} late`) < 0.5
       const answer = (give: () => void) =>
@@ -181,6 +200,7 @@ export function simulation(
     spawn,
     call,
     strike,
+    struck,
     note,
     violate: (invariant, message) => {
       broken.push({ invariant, message })

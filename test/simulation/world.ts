@@ -11,6 +11,8 @@ export interface Stage {
 export interface World {
   readonly name: string
   readonly summary: string
+  /** The invariants of architecture.md that it holds its runs against. */
+  readonly checks: readonly number[]
   /** How long things go wrong, in virtual milliseconds. */
   readonly faultsMs: number
   /** How long the world is then left alone before it is examined. */

@@ -8,7 +8,7 @@ import { learnWeights, probabilityOf } from '../../src/sync/dedupe/weights.ts'
 import { resolveOpenConflict } from '../../src/sync/review.ts'
 import type { ConflictDocument } from '../../src/sync/record.ts'
 import type { Task } from '../../src/sync/task.ts'
-import { ringOf, workAMinute, type Ring } from '../simulation/ring.ts'
+import { calmRing, type CalmRing } from './calm-ring.ts'
 
 const byName = (strategy: Duplicates['strategy'], more: object = {}): Duplicates =>
   duplicatesShape.parse({
@@ -101,8 +101,8 @@ const duplicates = (strategy: Duplicates['strategy']): Partial<Task> => ({
 })
 
 /** Two systems that have the same three things already, and one thing each of their own. */
-async function meet(policy: Partial<Task>): Promise<Ring> {
-  const ring = ringOf({ seed: 3, policy })
+async function meet(policy: Partial<Task>): Promise<CalmRing> {
+  const ring = await calmRing(policy)
   const [snow, force] = ring.vendors
   for (const title of ['one', 'two', 'three']) {
     snow?.create({ short_description: title, state: 1, comments: 'c', location: 'here' })
@@ -110,13 +110,12 @@ async function meet(policy: Partial<Task>): Promise<Ring> {
   }
   snow?.create({ short_description: 'only here', state: 1, comments: 'c', location: 'here' })
   force?.create({ Subject: 'only there', Status: 'New', Description: 'c' })
-  await ring.addTasks()
-  for (let minute = 0; minute < 12; minute += 1) await workAMinute(ring)
+  await ring.work(12)
   return ring
 }
 
-const living = (ring: Ring) => ring.records().filter(({ deleted }) => !deleted)
-const sizes = (ring: Ring) => ring.vendors.map((vendor) => vendor.alive().length)
+const living = (ring: CalmRing) => ring.records().filter(({ deleted }) => !deleted)
+const sizes = (ring: CalmRing) => ring.vendors.map((vendor) => vendor.alive().length)
 
 test('systems that have the same things already are linked, and nothing is created twice', async () => {
   const ring = await meet(duplicates('exact'))
@@ -151,7 +150,7 @@ test('what is likely the same goes nowhere until a person has said so, and then 
   await decide(another, 'external')
   await decide(last, 'local')
   await expect(decide(last, 'external')).rejects.toMatchObject({ code: 'conflict' })
-  for (let minute = 0; minute < 6; minute += 1) await workAMinute(ring)
+  await ring.work(6)
   expect(living(ring)).toHaveLength(6)
   expect(sizes(ring)).toEqual([6, 6, 6])
 })

@@ -51,6 +51,28 @@ test('nothing changed: a second run writes no record and no link', async () => {
   expect(here.shards.all().filter(({ kind }) => kind !== 'stream')).toEqual(before)
 })
 
+test('S27: a row that was committed while the run waited longer than the overlap is picked up by the next', async () => {
+  const at = (minute: number) => new Date(start.getTime() + minute * 60_000).toISOString()
+  const here = world([{ id: 'a', time: at(0) }], { pageSize: 1 })
+  await here.addTask()
+  await here.tick()
+  here.vendor.rows.push({ id: 'c', time: at(1) })
+  const page = await here.vendor.source.fetchPage(
+    { after: null, skip: 0, limit: 1 },
+    new AbortController().signal,
+  )
+  here.vendor.answers.push(page, { kind: 'retry', reason: 'wait', afterMs: 20 * 60_000 })
+  await here.drain()
+  here.advance(20 * 60_000)
+  here.vendor.rows.push({ id: 'late', time: at(-0.5) }, { id: 'new', time: at(20) })
+  await here.drain()
+  expect(here.records()).toHaveLength(3)
+  here.advance(60 * 60_000)
+  await here.tick()
+  await here.drain()
+  expect(here.records().map(({ fields }) => fields['title'])).toContain('row late')
+})
+
 test('S27: a row committed late with an older stamp is picked up by the overlap', async () => {
   const here = world(rowsOf(30, 1))
   await here.addTask()

@@ -183,6 +183,18 @@ describe('S41: an echo', () => {
 })
 
 describe('S43: deleted there', () => {
+  test('on our word, while somebody brought it back here, it is created there anew', () => {
+    const side = sideOf('a')
+    const record = started()
+    const push = { kind: 'delete', externalId: 'a-1' } as const
+    const pushed = { externalId: 'a-1' }
+    const alive = recordPush(record, { push, pushed }, { side, now }).record
+    expect(pushOf(alive, side)).toMatchObject({ kind: 'create', marker: `${record.id}.1` })
+    const deleted = { ...record, deleted: { by: 'b', at: at(1) } }
+    const gone = recordPush(deleted, { push, pushed }, { side, now }).record
+    expect(pushOf(gone, side)).toEqual({ kind: 'nothing' })
+  })
+
   const gone = (record: RecordDocument, side: Side, minute = 5) =>
     mergeDeletion(record, { side, at: at(minute), now })
 

@@ -49,6 +49,51 @@ const pull = (
 ) => here.work(message({ entityType: 'incident', externalId, operation }))
 
 describe('a message that names a record', () => {
+  test('S12: becomes no record when it was read long ago: its deletion may have been told since', async () => {
+    const here = await targeted({ a: rowOf('a', 1) })
+    const fetchOne = here.vendor.source.fetchOne
+    here.vendor.source.fetchOne = async (id, signal) => {
+      const found = await fetchOne?.(id, signal)
+      here.advance(40_000)
+      return found ?? { kind: 'gone' }
+    }
+    await expect(pull(here, 'a')).rejects.toMatchObject({ code: 'conflict' })
+    expect(here.records()).toEqual([])
+  })
+
+  test('S12: read before a deletion that was stored first does not bring its record back', async () => {
+    const rows: Record<string, FoundOne> = { a: rowOf('a', 1) }
+    const here = await targeted(rows)
+    await pull(here, 'a')
+    rows['a'] = rowOf('a', 2)
+    // It is read, and before what was read is stored it is deleted, and that told and stored.
+    let overtake: (() => Promise<unknown>) | undefined = async () => {
+      delete rows['a']
+      await pull(here, 'a', 'delete')
+    }
+    const fetchOne = here.vendor.source.fetchOne
+    here.vendor.source.fetchOne = async (id, signal) => {
+      const found = await fetchOne?.(id, signal)
+      const first = overtake
+      overtake = undefined
+      await first?.()
+      return found ?? { kind: 'gone' }
+    }
+    expect(await pull(here, 'a')).toMatchObject({ kind: 'record' })
+    expect(here.records()).toMatchObject([{ deleted: { by: task.connectionId } }])
+  })
+
+  test('S60: is looked at once more where it tells of a deletion and a lagging replica has no such record', async () => {
+    const here = await targeted({})
+    expect(await pull(here, 'a', 'delete')).toEqual({ kind: 'record', result: 'put_off' })
+    const [later] = here.inbound.waiting
+    expect(later?.notBefore).toEqual(new Date(start.getTime() + 60_000))
+    expect(await here.work(inboundMessageShape.parse(later?.body))).toEqual({
+      kind: 'record',
+      result: 'absent',
+    })
+  })
+
   test('has that record fetched and stored, once however often it comes', async () => {
     const here = await targeted({ a: rowOf('a', 1) })
     expect(await pull(here, 'a')).toEqual({ kind: 'record', result: 'created' })

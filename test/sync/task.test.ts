@@ -140,3 +140,16 @@ describe('a schedule', () => {
     expect(isSchedule(text)).toBe(false)
   })
 })
+
+test('S59: a slot that a scheduler with a clock an hour ahead has taken is not given out a second time', () => {
+  const early = offerOf(
+    { ...task, status: 'completed', nextScheduled: at(60).toISOString() },
+    at(65),
+  )
+  if (early.kind !== 'claim') throw new Error('it was not offered')
+  const done = ended(early.task, 'completed', at(6))
+  expect(done.nextScheduled).toBe(at(120).toISOString())
+  const next = offerOf(done, at(121))
+  if (next.kind !== 'claim') throw new Error('it was not offered')
+  expect(next.message.correlationId).not.toBe(early.message.correlationId)
+})

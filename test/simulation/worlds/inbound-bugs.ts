@@ -14,6 +14,8 @@ export interface InboundBug {
   readonly defer?: (message: InboundMessage) => Promise<boolean>
 }
 
+const YEAR_MS = 365 * 24 * 3_600_000
+
 type Shards = Collection<ShardDocument>
 type WriteShards = Shards['write']
 
@@ -120,6 +122,18 @@ export const inboundBugs: Readonly<Record<string, InboundBug>> = {
     what: 'a page of which nothing may be seen is asked for again and again',
     ports: inSource((source) => ({
       fetchPage: (request, signal) => source.fetchPage({ ...request, skip: 0 }, signal),
+    })),
+  },
+  'outdated-applied': {
+    what: 'a row is taken as it was read last, though a newer version of it is stored',
+    ports: inSource((source, actor) => ({
+      fetchPage: async (request, signal) => {
+        const page = await source.fetchPage(request, signal)
+        if (page.kind !== 'page') return page
+        const time = new Date(actor.clock().getTime() + YEAR_MS).toISOString()
+        const rows = page.rows.map((row) => ({ ...row, version: { time, count: 0 } }))
+        return { ...page, rows }
+      },
     })),
   },
   'poison-row': {

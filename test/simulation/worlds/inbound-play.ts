@@ -35,10 +35,27 @@ export function playVendor(
       const atMs = START_MS + faults.chance(`${label} at`) * 3 * HOUR_MS
       sim.act(atMs, `act ${label}`, () => change(sim, table, label))
     }
+    for (let index = 0; index < HOT_ROWS; index += 1)
+      playHotRow(sim, table, `${tenant} hot ${index}`)
     // The last word on some rows, after which nothing moves any more.
     sim.act(START_MS + 3 * HOUR_MS, `act ${tenant} last`, () =>
       change(sim, table, `${tenant} last`),
     )
+  }
+}
+
+/** Rows that change again and again just before a tick, so that a lagging replica has them as they were. */
+const HOT_ROWS = 3
+const HOT_EVERY_MS = [-100_000, -70_000, -40_000, -15_000] as const
+
+function playHotRow(sim: Simulation, table: VendorTable, label: string): void {
+  const { faults } = sim
+  const tickMs = START_MS + between(faults, `${label} tick`, [1, 17]) * 600_000
+  for (const [index, beforeMs] of HOT_EVERY_MS.entries()) {
+    sim.act(tickMs + beforeMs, `act ${label} ${index}`, () => {
+      const ids = table.ids()
+      table.write(ids[Math.floor(faults.chance(label) * ids.length)] ?? 'x0', {})
+    })
   }
 }
 
@@ -58,13 +75,24 @@ function change(sim: Simulation, table: VendorTable, label: string): void {
       (_, index) => ids[Math.floor(faults.chance(`${label} ${index}`) * ids.length)] ?? 'x0',
     )
   const lateMs = Math.floor(faults.chance(`${label} late`) * LONGEST_TRANSACTION_MS)
-  if (kind < 0.3) for (const id of some(8)) table.write(id, {})
-  else if (kind < 0.55) for (const id of some(3)) table.write(id, { lateMs })
-  else if (kind < 0.7) table.write(idOfRow(faults.chance(`${label} new`)), { lateMs })
-  else if (kind < 0.8) for (const id of some(1)) table.write(id, { title: '' })
-  else
-    for (let index = 0; index < 7; index += 1)
+  if (kind < 0.3) {
+    sim.note('world', `${label} updates rows`)
+    for (const id of some(8)) table.write(id, {})
+  } else if (kind < 0.55) {
+    sim.note('world', `${label} commits late`)
+    for (const id of some(3)) table.write(id, { lateMs })
+  } else if (kind < 0.7) {
+    sim.note('world', `${label} commits late a row that is new`)
+    table.write(idOfRow(faults.chance(`${label} new`)), { lateMs })
+  } else if (kind < 0.8) {
+    sim.note('world', `${label} writes a row that does not fit`)
+    for (const id of some(1)) table.write(id, { title: '' })
+  } else {
+    sim.note('world', `${label} adds rows`)
+    for (let index = 0; index < 7; index += 1) {
       table.write(idOfRow(faults.chance(`${label} ${index} new`)), {})
+    }
+  }
 }
 
 /** Records that a person changes one after the other. */

@@ -44,6 +44,7 @@ interface Change {
 export const webhook: World = {
   name: 'webhook',
   summary: 'a business rule that posts and retries → stored delivery → phones, on many instances',
+  checks: [1, 2, 5, 8],
   faultsMs: FAULTS_MS,
   restMs: REST_MS,
   bugs: Object.fromEntries(Object.entries(webhookBugs).map(([name, { what }]) => [name, what])),
@@ -51,8 +52,12 @@ export const webhook: World = {
     const bug: WebhookBug | undefined = bugName === undefined ? undefined : webhookBugs[bugName]
     const sent = new Map<string, Sent>()
     const finished = new Set<string>()
-    const deliveries = sharedCollection<Delivery>(sim, 'deliveries', ({ changes }) => {
-      for (const { after } of changes) if (after.status !== 'received') finished.add(after.recordId)
+    const deliveries = sharedCollection<Delivery>(sim, 'deliveries', {
+      committed: ({ changes }) => {
+        for (const { after } of changes) {
+          if (after.status !== 'received') finished.add(after.recordId)
+        }
+      },
     })
     const realtimeOf = (actor: Actor, toldBefore: ReadonlySet<string>): Realtime => ({
       service: 'signalr',

@@ -1,0 +1,74 @@
+import { scenarios } from './scripts.ts'
+
+/** Where a scenario is held that has no script here, or why it is not held. */
+export type Elsewhere = { readonly test: string } | { readonly not: string }
+
+const webhooks = { test: 'test/webhooks/receive.test.ts' }
+const outbound = { test: 'test/sync/outbound.test.ts' }
+const merge = { test: 'test/sync/merge.test.ts' }
+const deletes = { test: 'test/sync/deletes.test.ts' }
+
+export const elsewhere: Readonly<Record<string, Elsewhere>> = {
+  S5: webhooks,
+  S6: webhooks,
+  S7: webhooks,
+  S8: webhooks,
+  S9: webhooks,
+  S10: { test: 'test/webhooks/receive-lookups.test.ts' },
+  S11: { test: 'test/webhooks/hostile.test.ts' },
+  S13: { test: 'test/webhooks/standing.test.ts' },
+  S14: { test: 'test/webhooks/subscriptions.test.ts' },
+  S15: webhooks,
+  S16: { test: 'test/webhooks/hostile.test.ts' },
+  S17: webhooks,
+  S24: { not: 'what is parked is sent again one by one; a paced redrive of many is not built' },
+  S26: deletes,
+  S30: {
+    not: 'streams are read by (time, id), so no page token is kept; a capped answer is not split',
+  },
+  S31: deletes,
+  S32: deletes,
+  S34: { test: 'test/sync/field-type.test.ts' },
+  S35: { not: 'the code has no backfill beside its runs' },
+  S38: outbound,
+  S39: { not: 'records of one type refer to no records of another yet' },
+  S40: outbound,
+  S44: { test: 'test/sync/conflict.test.ts' },
+  S46: merge,
+  S52: { test: 'test/credentials/device.test.ts' },
+  S53: { test: 'test/connectors/servicenow-table.test.ts' },
+  S55: { not: 'the worlds check that tenants stay apart; there is no fuzz over every door' },
+  S56: { not: 'phones have no inbox to replay from' },
+  S57: { not: 'there is no migration' },
+  S58: { not: 'there is no workflow' },
+}
+
+const SCENARIOS = 60
+
+export interface Covered {
+  readonly id: string
+  readonly by: readonly string[]
+}
+
+/** Every scenario of the design: scripts here, a test elsewhere, or the reason why there is none. */
+export function coverage(): readonly Covered[] {
+  return Array.from({ length: SCENARIOS }, (_, index) => {
+    const id = `S${index + 1}`
+    const scripts = scenarios
+      .filter((one) => one.id === id)
+      .map(({ world, title }) => `script, ${world}: ${title}`)
+    const other = elsewhere[id]
+    const more = !other
+      ? []
+      : 'test' in other
+        ? [`test: ${other.test}`]
+        : [`not covered: ${other.not}`]
+    return { id, by: [...scripts, ...more] }
+  })
+}
+
+export function scenarioTable(): string {
+  return coverage()
+    .flatMap(({ id, by }) => by.map((text) => `${id.padEnd(5)} ${text}`))
+    .join('\n')
+}

@@ -1,0 +1,88 @@
+import type { Limiter, LimiterPorts } from '../../../src/rate-limit/limiter.ts'
+
+/** A behaviour that is wrong, planted between the production code and its ports. */
+export interface LimitsBug {
+  readonly what: string
+  readonly ports?: (ports: LimiterPorts) => LimiterPorts
+  readonly limiter?: (limiter: Limiter, ports: LimiterPorts) => Limiter
+  /** Windows are counted by the clock of whoever asks. */
+  readonly clientTime?: true
+}
+
+export const limitsBugs: Readonly<Record<string, LimitsBug>> = {
+  'each-alone': {
+    what: 'each instance has the whole quota for itself',
+    ports: (ports) => ({ ...ports, shared: undefined }),
+  },
+  'whole-when-away': {
+    what: 'while the shared store is away each instance allows itself the whole quota',
+    ports: (ports) => ({ ...ports, partAlone: 1 }),
+  },
+  'open-when-away': {
+    what: 'while the shared store is away everything is allowed',
+    ports: ({ shared, ...ports }) => ({
+      ...ports,
+      shared: shared && {
+        ...shared,
+        take: (take) => shared.take(take).catch(() => ({ kind: 'allowed', delayMs: 0 })),
+      },
+    }),
+  },
+  'refusal-forgotten': {
+    what: 'what a refused caller was told is not kept: a place in the quota is taken all the same',
+    ports: ({ shared, ...ports }) => ({
+      ...ports,
+      shared: shared && {
+        ...shared,
+        take: async (take) => {
+          const verdict = await shared.take(take)
+          return verdict.kind === 'wait' && verdict.waitMs > 2_000
+            ? { kind: 'allowed', delayMs: 0 }
+            : verdict
+        },
+      },
+    }),
+  },
+  'shared-pause-ignored': {
+    what: 'that the provider asked to wait is known to the instance that heard it only',
+    ports: ({ shared, ...ports }) => ({
+      ...ports,
+      overrides: loose(ports.overrides),
+      shared: shared && { ...shared, learn: async () => {} },
+    }),
+  },
+  'one-crowd': {
+    what: 'tenants are not told apart: whoever asks most gets most',
+    ports: ({ shared, ...ports }) => ({
+      ...ports,
+      shared: shared && { ...shared, take: (take) => shared.take({ ...take, tenant: '' }) },
+    }),
+  },
+  'sleeps-it-out': {
+    what: 'a function sleeps until its turn instead of coming back',
+    limiter: (limiter, { sleep }) => ({
+      ...limiter,
+      checkRateLimit: async (call) => {
+        for (;;) {
+          const decision = await limiter.checkRateLimit(call)
+          if (decision.kind === 'allowed') return decision
+          await sleep(decision.waitMs)
+        }
+      },
+    }),
+  },
+  'client-time': {
+    what: 'windows are counted by the clock of whoever asks',
+    clientTime: true,
+  },
+}
+
+/** The quota is thought to be larger than it is. */
+function loose({ integrations, ...rest }: LimiterPorts['overrides']): LimiterPorts['overrides'] {
+  const more = Object.entries(integrations).map(([name, limits]) => {
+    const most = 2 * (limits.integration ?? 0)
+    const operations = { fetch: most, update: most, create: most }
+    return [name, { ...limits, integration: most, connection: most, operations }] as const
+  })
+  return { ...rest, integrations: Object.fromEntries(more) }
+}

@@ -1,0 +1,248 @@
+import { AppError } from '../../../src/core/errors.ts'
+import { limiter, type Limiter, type LimiterPorts } from '../../../src/rate-limit/limiter.ts'
+import type { LimitOverrides, OutgoingCall } from '../../../src/rate-limit/limits.ts'
+import { localLimits } from '../../../src/rate-limit/local.ts'
+import type { LimitStore } from '../../../src/rate-limit/ports.ts'
+import { silentLog } from '../../credentials/simulation.ts'
+import type { FaultKind } from '../faults.ts'
+import { provider } from '../limits/provider.ts'
+import type { Actor, Simulation } from '../simulation.ts'
+import { between, pick, START_MS, type Stage, type World } from '../world.ts'
+import { limitsBugs, type LimitsBug } from './limits-bugs.ts'
+import { limitsLaws, type LimitsLaws } from './limits-laws.ts'
+
+const MINUTE_MS = 60_000
+const FAULTS_MS = 4 * MINUTE_MS
+const REST_MS = 5 * MINUTE_MS
+const PART_ALONE = 0.1
+/** The commands of the shared store end after so long. */
+const LONGEST_COMMAND_MS = 500
+/** A message whose worker died comes again after so long. */
+const REDELIVERY_MS = 30_000
+
+const storeFaults: readonly FaultKind[] = [
+  'crash-before',
+  'crash-after',
+  'answer-lost',
+  'unavailable',
+  'delay',
+]
+
+/** Instances that share one quota for many tenants, one of whom wants far more than there is. */
+export const limits: World = {
+  name: 'limits',
+  summary: 'the limiter on several instances over one shared store, one tenant flooding',
+  checks: [8, 9],
+  faultsMs: FAULTS_MS,
+  restMs: REST_MS,
+  bugs: Object.fromEntries(Object.entries(limitsBugs).map(([name, { what }]) => [name, what])),
+  setUp: (sim, { bug: bugName }): Stage => {
+    const bug: LimitsBug =
+      bugName === undefined ? { what: '' } : (limitsBugs[bugName] ?? { what: '' })
+    const { faults } = sim
+    const perMinute = pick(faults, 'quota', [30, 60])
+    const window = pick<'fixed' | 'sliding'>(faults, 'window', ['fixed', 'sliding'])
+    const instances = between(faults, 'instances', [2, 4])
+    const laws = limitsLaws(sim, { perMinute, partAlone: PART_ALONE })
+    const vendor = provider({ perMinute, window })
+    let asking = sim.date
+    const store = localLimits(() => asking())
+    const outage = playOutages(sim)
+    const overrides = overridesFor(perMinute)
+    const open = (actor: Actor): Limiter => {
+      const ports: LimiterPorts = {
+        shared: storeOver(sim, actor, {
+          store,
+          isAway: () => outage.away,
+          reached: () => {
+            asking = bug.clientTime ? actor.clock : sim.date
+          },
+          failed: laws.storeFailed,
+        }),
+        overrides,
+        partAlone: PART_ALONE,
+        clock: actor.clock,
+        sleep: (ms) =>
+          new Promise((resolve) => {
+            laws.slept(actor, ms)
+            sim.at(sim.now() + ms, () => {
+              if (actor.alive()) resolve()
+            })
+          }),
+        log: silentLog,
+      }
+      const opened = limiter(bug.ports ? bug.ports(ports) : ports)
+      return bug.limiter ? bug.limiter(opened, ports) : opened
+    }
+    const living = playInstances(sim, { count: instances, open, born: laws.instanceBorn })
+    const working = { sim, living, laws, call: (nowMs: number) => vendor.call(nowMs) }
+    playTenants(working)
+    return { examine: () => laws.examine() }
+  },
+}
+
+function overridesFor(perMinute: number): LimitOverrides {
+  const operations = { fetch: perMinute, update: perMinute, create: perMinute }
+  const shared = { integration: perMinute, operations, quotaOf: 'integration' } as const
+  const own = { connection: perMinute, day: 100_000_000 }
+  return { tenant: 1_000_000, incoming: {}, integrations: { provider: { ...shared, ...own } } }
+}
+
+interface Reaching {
+  readonly store: LimitStore
+  readonly isAway: () => boolean
+  readonly reached: () => void
+  readonly failed: () => void
+}
+
+function storeOver(sim: Simulation, actor: Actor, reaching: Reaching): LimitStore {
+  const { store, isAway, reached, failed } = reaching
+  const away = () => new AppError('limits_unavailable', 'the shared limits are away')
+  const through = <R>(site: string, work: () => Promise<R>): Promise<R> =>
+    sim
+      .call<R | AppError>(actor, `limits.${site}`, {
+        kinds: storeFaults,
+        longestMs: LONGEST_COMMAND_MS,
+        failure: away,
+        effect: () => {
+          reached()
+          return isAway() ? away() : work()
+        },
+      })
+      .then((answer) => {
+        if (answer instanceof AppError) throw answer
+        return answer
+      })
+      .catch((error: unknown) => {
+        failed()
+        throw error
+      })
+  return {
+    take: (take) => through('take', () => store.take(take)),
+    learn: (learning) => through('learn', () => store.learn(learning)),
+  }
+}
+
+function playOutages(sim: Simulation) {
+  const outage = { away: false }
+  const count = between(sim.faults, 'outages', [0, 2])
+  for (let index = 0; index < count; index += 1) {
+    const label = `outage ${index}`
+    const fromMs = START_MS + sim.faults.chance(`${label} from`) * FAULTS_MS * 0.7
+    const longMs = 5_000 + sim.faults.chance(`${label} long`) * 90_000
+    sim.act(fromMs, `act ${label}`, () => {
+      outage.away = true
+      sim.at(sim.now() + longMs, () => {
+        outage.away = false
+        sim.note('world', `${label} is over`)
+      })
+    })
+  }
+  return outage
+}
+
+interface Instances {
+  readonly count: number
+  readonly open: (actor: Actor) => Limiter
+  readonly born: () => void
+}
+
+type Living = readonly { actor?: Actor; limiter?: Limiter }[]
+
+function playInstances(sim: Simulation, { count, open, born }: Instances): Living {
+  const living: { actor?: Actor; limiter?: Limiter }[] = Array.from({ length: count }, () => ({}))
+  const start = (index: number, life: number) =>
+    sim.spawn({
+      kind: 'instance',
+      name: `instance ${index}/${life}`,
+      work: (actor) =>
+        new Promise<void>((resolve) => {
+          born()
+          living[index] = Object.assign(living[index] ?? {}, { actor, limiter: open(actor) })
+          sim.at(START_MS + FAULTS_MS + REST_MS, resolve)
+        }),
+      ended: ({ kind }) => {
+        if (kind !== 'died') return
+        delete living[index]?.limiter
+        sim.at(sim.now() + 2_000, () => start(index, life + 1))
+      },
+    })
+  for (let index = 0; index < count; index += 1) start(index, 1)
+  return living
+}
+
+interface Working {
+  readonly sim: Simulation
+  readonly living: Living
+  readonly laws: LimitsLaws
+  readonly call: (nowMs: number) => ReturnType<ReturnType<typeof provider>['call']>
+}
+
+/** One tenant with work without end, and some who want a call now and then. */
+function playTenants(working: Working): void {
+  const { sim } = working
+  const { faults } = sim
+  const jobs = between(faults, 'flood', [3, 8])
+  const endMs = START_MS + FAULTS_MS + REST_MS
+  const flood = async (name: string): Promise<void> => {
+    for (let turn = 0; sim.now() < endMs; turn += 1) {
+      await callOnce(working, { tenant: 'heavy', name: `${name} ${turn}` })
+    }
+  }
+  for (let job = 0; job < jobs; job += 1) {
+    sim.act(START_MS + job * 50, `act job ${job}`, () => void flood(`job ${job}`))
+  }
+  const light = between(faults, 'light tenants', [1, 3])
+  for (let tenant = 0; tenant < light; tenant += 1) {
+    let atMs = START_MS
+    for (let turn = 0; atMs < endMs - 2 * MINUTE_MS; turn += 1) {
+      const name = `light ${tenant} ${turn}`
+      atMs += 5_000 + faults.chance(`${name} gap`) * 25_000
+      sim.at(atMs, () => void callOnce(working, { tenant: `light-${tenant}`, name }))
+    }
+  }
+}
+
+/** A message until its call was answered with more than "later". */
+async function callOnce(
+  { sim, living, laws, call }: Working,
+  { tenant, name }: { readonly tenant: string; readonly name: string },
+): Promise<void> {
+  const outgoing: OutgoingCall = {
+    integrationId: 'provider',
+    operation: 'fetch',
+    tenantId: tenant,
+    connectionId: `conn-${tenant}`,
+    lane: 'incremental',
+  }
+  const wait = (ms: number) =>
+    new Promise<void>((resolve) => {
+      sim.at(sim.now() + ms, resolve)
+    })
+  const wanted = laws.wanted(tenant)
+  for (let turn = 0; ; turn += 1) {
+    const which = Math.floor(sim.faults.chance(`${name} instance ${turn}`) * living.length)
+    const { limiter: instance, actor } = living[which] ?? {}
+    if (!instance || !actor) {
+      await wait(1_000)
+      continue
+    }
+    laws.asked(actor)
+    const asked = instance.checkRateLimit(outgoing)
+    const decision = await Promise.race([asked, wait(REDELIVERY_MS)])
+    if (!decision) continue
+    if (decision.kind !== 'allowed') {
+      await wait(decision.waitMs + sim.faults.chance(`${name} back ${turn}`) * 500)
+      continue
+    }
+    laws.allowed(actor)
+    await wait(5 + sim.faults.chance(`${name} there ${turn}`) * 40)
+    const answer = call(sim.now())
+    laws.called(answer.status === 200)
+    sim.note(actor.name, `${tenant} calls, the provider answers ${answer.status}`)
+    const learned = instance.learnFrom(outgoing, answer)
+    await Promise.race([learned, wait(2_000)])
+    if (answer.status !== 200) laws.refused(Number(answer.headers.get('retry-after')))
+    else return wanted()
+  }
+}
