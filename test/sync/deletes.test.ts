@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { redrive } from '../../src/sync/parked.ts'
 import type { FoundOne, PushAbilities, Source } from '../../src/sync/ports.ts'
 import { rowsOf, task, world, type Row } from './world.ts'
@@ -155,4 +155,55 @@ test('S32: a row that comes back after its deletion is the same record; another 
   })
   await run(here)
   expect(here.records()).toHaveLength(21)
+})
+
+describe('S30: a place that the vendor does not reach back to', () => {
+  test('among the deletions: whoever was away longer than they are listed compares the ids', async () => {
+    const rows = rowsOf(40, 4)
+    const { here, asked } = withIds(rows)
+    const listed: { externalId: string; time: string }[] = []
+    here.vendor.source.fetchDeleted = async () => ({ kind: 'page', rows: listed, more: false })
+    await here.addTask()
+    await run(here)
+    const [told] = rows.splice(5, 1)
+    listed.push({ externalId: told?.id ?? '', time: here.ports.clock().toISOString() })
+    await run(here)
+    expect(living(here)).toBe(39)
+    // What is deleted now has been forgotten when we come back.
+    rows.splice(8, 2)
+    await run(here)
+    expect(living(here)).toBe(39)
+    here.advance(20 * 24 * 3_600_000)
+    await run(here)
+    expect(living(here)).toBe(37)
+    expect(asked).toHaveLength(3)
+  })
+
+  test('within a run: a page that is too old is asked for again behind the last row', async () => {
+    const rows = rowsOf(60, 4)
+    const here = world(rows, { pageSize: 20 })
+    const ask = here.vendor.source.fetchPage
+    let pages = 0
+    here.vendor.source.fetchPage = async (request, signal) => {
+      pages += 1
+      return pages === 2 ? { kind: 'retry', reason: 'the page is too old' } : ask(request, signal)
+    }
+    await here.addTask()
+    await here.tick()
+    await here.drain()
+    here.advance(60_000)
+    await here.drain()
+    expect(here.results.all()).toMatchObject([{ status: 'success', recordsProcessed: 60 }])
+    expect(pages).toBe(4)
+  })
+
+  test('a vendor that never gives more than so many rows at once is read to its end', async () => {
+    const here = world(rowsOf(95, 5), { pageSize: 500 })
+    const ask = here.vendor.source.fetchPage
+    here.vendor.source.fetchPage = (request, signal) => ask({ ...request, limit: 10 }, signal)
+    await here.addTask()
+    await here.tick()
+    await here.drain()
+    expect(here.records()).toHaveLength(95)
+  })
 })

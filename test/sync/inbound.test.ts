@@ -1,5 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
+import type { SliceOutcome } from '../../src/sync/inbound.ts'
 import { inboundMessageShape } from '../../src/sync/task.ts'
 import { rowsOf, start, task, world, type Row } from './world.ts'
 
@@ -325,3 +326,82 @@ function rethrowUnlessCrash(error: unknown): undefined {
   if (!(error instanceof Crash)) throw error
   return undefined
 }
+
+test('S35: while everything is read for the first time, a row that changes now is there at once, and no deploy takes the reading back', async () => {
+  const rows = rowsOf(200, 5)
+  const here = world(rows, { pageSize: 10, sliceMs: 0 })
+  const readOne = async (id: string) => {
+    const row = rows.find((one) => one.id === id)
+    if (!row) return { kind: 'gone' } as const
+    const { time, count = 0, title = '' } = row
+    const found = {
+      externalId: id,
+      cursor: { time, id },
+      version: { time, count },
+      values: { title },
+    }
+    return { kind: 'row', row: found } as const
+  }
+  here.vendor.source.fetchOne = readOne
+  await here.addTask()
+  await here.tick()
+  const taken: NonNullable<ReturnType<typeof here.take>>[] = []
+  const replayed: SliceOutcome[] = []
+  let furthest = ''
+  for (let next = here.take(); next; next = here.take()) {
+    taken.push(next)
+    await here.work(next)
+    const { time = '', id = '' } = here.stream()?.cursor ?? {}
+    expect(`${time} ${id}` >= furthest).toBe(true)
+    furthest = `${time} ${id}`
+    const nth = taken.length
+    // Somebody edits the last row of all, which the run has not come to yet.
+    const last = rows.at(-1)
+    if (last) rows[rows.length - 1] = { ...last, count: nth, title: `live ${nth}` }
+    const live = inboundMessageShape.parse({
+      ...next,
+      correlationId: `live-${nth}`,
+      record: { entityType: 'incident', externalId: last?.id },
+    })
+    expect(await here.work(live)).toMatchObject({ kind: 'record' })
+    expect(titles(here.records())).toContainEqual({ title: `live ${nth}` })
+    // The former build is put back, and its worker has an old message of the same run.
+    if (nth > 3) replayed.push(await here.work(taken[nth - 3] ?? next))
+  }
+  expect(replayed.length).toBeGreaterThan(10)
+  expect(replayed.some(({ kind }) => kind === 'finished')).toBe(false)
+  expect(here.records()).toHaveLength(200)
+  expect(here.results.all()).toMatchObject([{ recordsProcessed: 200, status: 'success' }])
+})
+
+test('a page is looked up once, however many writes it takes to store it', async () => {
+  const here = world(rowsOf(100, 5), { pageSize: 100 })
+  await here.addTask()
+  await here.tick()
+  let looks = 0
+  here.shards.before = (operation) => {
+    if (operation === 'getMany') looks += 1
+  }
+  await here.drain()
+  expect(here.records()).toHaveLength(100)
+  expect(looks).toBe(1)
+})
+
+test('a row that finds no room in a commit is stored by the next one, and so is what it changes', async () => {
+  const rows = rowsOf(99, 5)
+  const here = world(rows, { pageSize: 200 })
+  await here.addTask()
+  await here.tick()
+  await here.drain()
+  here.advance(3_600_000)
+  const time = here.ports.clock().toISOString()
+  // Changed rows take one write, new ones two: the commit is full in the middle of a row.
+  for (const [at, row] of rows.entries()) rows[at] = { ...row, time, count: 1, title: `new ${at}` }
+  for (let nth = 0; nth < 40; nth += 1) rows.splice(nth * 2, 0, { id: `n${nth}`, time })
+  await here.tick()
+  await here.drain()
+  expect(here.records()).toHaveLength(139)
+  expect(here.links()).toHaveLength(139)
+  const changed = here.records().filter(({ fields }) => JSON.stringify(fields).includes('new '))
+  expect(changed).toHaveLength(99)
+})
