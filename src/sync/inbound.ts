@@ -5,9 +5,9 @@ import { addMs, MINUTE_MS, SECOND_MS } from '../core/time.ts'
 import { checkpoint, takeLease, type HeldStream } from './lease.ts'
 import type { Refusal, SyncPorts } from './ports.ts'
 import { readPages, type Slice, type SyncLimits } from './slice.ts'
-import { noCounts, type Run } from './record.ts'
+import { noCounts } from './record.ts'
 import { openStream } from './references.ts'
-import { resultOf, type SyncResult } from './result.ts'
+import { resultOf, type RunEnd, type SyncResult } from './result.ts'
 import { sideOf, sidesOf } from './sides.ts'
 import { syncRecord, type RecordOutcome } from './targeted.ts'
 import { ended, startedBy, type InboundMessage, type Task } from './task.ts'
@@ -180,7 +180,7 @@ async function refuseRun(
 async function report(
   ports: SyncPorts,
   message: InboundMessage,
-  run: Pick<Run, 'counts' | 'startedAt' | 'error'>,
+  run: RunEnd,
 ): Promise<SliceOutcome> {
   const result = resultOf(message, run, ports.clock())
   await ports.results.write([result.tenantId], [{ kind: 'create', document: result }])

@@ -4,7 +4,7 @@ import { idOf } from '../core/ids.ts'
 import { findDuplicates } from './duplicates.ts'
 import { laterOf, type Cursor } from './cursor.ts'
 import { checkpoint, partitionOf, type Checkpoint, type HeldStream } from './lease.ts'
-import { decode } from './mapping.ts'
+import { decode, type Mapping } from './mapping.ts'
 import { announce } from './outbox.ts'
 import type { Source, SourceRow, SyncPorts, VendorProblem } from './ports.ts'
 import { proveRows } from './proof.ts'
@@ -57,9 +57,10 @@ export type Storing =
  * the checkpoint behind their last row, so that a crash between two of them repeats no row and loses none.
  */
 export async function storePage(ports: SyncPorts, held: HeldStream, page: Page): Promise<Storing> {
-  const { rows, parked } = decodeRows(page, held, ports.clock())
+  const { rows, parked, missing } = decodeRows(page, held, ports.clock())
   await parkRows(ports, parked)
-  let at = counting(held, { failed: parked.length, processed: parked.length })
+  const noted = noteMissing(held, page.source.mapping, missing)
+  let at = counting(noted, { failed: parked.length, processed: parked.length })
   for (let start = 0; start < rows.length; start += ROWS_PER_LOOK) {
     const some = { page, rows: rows.slice(start, start + ROWS_PER_LOOK) }
     const commit = await commitAll(ports, at, some)
@@ -79,10 +80,12 @@ async function parkRows(ports: SyncPorts, parked: readonly ParkedRow[]): Promise
 function decodeRows(page: Page, held: HeldStream, now: Date) {
   const rows: DecodedRow[] = []
   const parked: ParkedRow[] = []
+  const missing: (readonly string[])[] = []
   for (const source of page.rows) {
     const decoded = source.deleted
-      ? ({ ok: true, fields: {} } as const)
+      ? ({ ok: true, fields: {}, missing: [] } as const)
       : decode(page.source.mapping, source.values)
+    if (decoded.ok && !source.deleted) missing.push(decoded.missing)
     if (decoded.ok && weigh(decoded.fields) <= MAX_ROW_BYTES) {
       const { externalId, version } = source
       rows.push({ externalId, version, fields: decoded.fields, source })
@@ -94,7 +97,24 @@ function decodeRows(page: Page, held: HeldStream, now: Date) {
     const payload = decoded.ok ? {} : source.values
     parked.push(parkedRow(held, { page, source, error, payload, now }))
   }
-  return { rows, parked }
+  return { rows, parked, missing }
+}
+
+/** What no row of a page has is missing; what some row has is not missing any more. Told once, in the run's result. */
+function noteMissing(
+  held: HeldStream,
+  { fields }: Mapping,
+  missing: readonly (readonly string[])[],
+): HeldStream {
+  if (missing.length === 0) return held
+  const known = held.run.missing ?? []
+  const now = fields
+    .map(({ external }) => external)
+    .filter((name) => missing.every((names) => names.includes(name)))
+  if (now.join() === known.join()) return held
+  const news = now.filter((name) => !known.includes(name))
+  const newlyMissing = [...new Set([...(held.run.newlyMissing ?? []), ...news])]
+  return { ...held, run: { ...held.run, missing: now, newlyMissing } }
 }
 
 function parkedRow(

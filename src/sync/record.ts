@@ -158,6 +158,10 @@ export interface Run {
   readonly deletedTo?: string
   /** When the ids of everything that is there were last compared with ours. */
   readonly comparedAt?: string
+  /** Fields of the mapping that the vendor does not give: renamed, removed or hidden from us. Known from run to run. */
+  readonly missing?: readonly string[]
+  /** Those of them that are missing since this run. */
+  readonly newlyMissing?: readonly string[]
   /** Why it ended before the end of the stream. */
   readonly error?: { readonly code: ErrorCode; readonly message: string }
 }

@@ -405,3 +405,46 @@ test('a row that finds no room in a commit is stored by the next one, and so is 
   const changed = here.records().filter(({ fields }) => JSON.stringify(fields).includes('new '))
   expect(changed).toHaveLength(99)
 })
+
+test('S34: a field that the vendor has stopped to give is told once, and what we have of it stays', async () => {
+  const rows = rowsOf(6, 3)
+  const here = world(rows)
+  const { source } = here.vendor
+  const read = source.fetchPage
+  let note: string | undefined = 'a note'
+  source.mapping = {
+    entityType: 'incident',
+    fields: [...source.mapping.fields, { local: 'note', external: 'u_note', type: 'text' }],
+  }
+  source.fetchPage = async (request, signal) => {
+    const page = await read(request, signal)
+    if (page.kind !== 'page') return page
+    const more = note === undefined ? {} : { u_note: note }
+    return {
+      ...page,
+      rows: page.rows.map((row) => ({ ...row, values: { ...row.values, ...more } })),
+    }
+  }
+  await here.addTask()
+  const told: unknown[] = []
+  const run = async () => {
+    here.advance(3_600_000)
+    const time = here.ports.clock().toISOString()
+    for (const [at, row] of rows.entries()) rows[at] = { ...row, time, title: `${time} ${at}` }
+    await here.tick()
+    const [outcome] = await here.drain()
+    told.push(outcome?.kind === 'finished' ? outcome.result.fieldsMissing : outcome)
+  }
+  await run()
+  note = undefined
+  await run()
+  await run()
+  expect(here.records().map(({ fields }) => fields['note'])).toEqual(rows.map(() => 'a note'))
+  note = 'another'
+  await run()
+  note = undefined
+  await run()
+  expect(told).toEqual([undefined, ['u_note'], undefined, undefined, ['u_note']])
+  expect(here.records().map(({ fields }) => fields['note'])).toEqual(rows.map(() => 'another'))
+  expect(here.parked.all()).toEqual([])
+})
