@@ -16,8 +16,9 @@ import { negotiate, type Negotiated, type NegotiateRequest } from './notificatio
 import { receiveEvent, type Delivery, type Incoming } from './notifications/receive.ts'
 import { sharing } from './rate-limit/bucket.ts'
 import { learning } from './rate-limit/learned.ts'
+import { tokenQuotaOf } from './rate-limit/quota.ts'
 import { limiter, type Decision, type Limiter } from './rate-limit/limiter.ts'
-import type { IncomingCall } from './rate-limit/limits.ts'
+import type { IncomingCall } from './rate-limit/incoming.ts'
 import type { Settings } from './settings.ts'
 import { mappingFor, sourceOf } from './sources.ts'
 import type { Refusal, Source, SyncPorts } from './sync/ports.ts'
@@ -108,6 +109,7 @@ export function createApp(options: AppOptions): App {
       log,
     })
   })
+  const admit: Limiter['admit'] = async (call) => (await limits()).admit(call)
   const collections = settings.cosmos.containers
 
   const connectionsOf = async () =>
@@ -127,6 +129,7 @@ export function createApp(options: AppOptions): App {
         clientOf: (integrationId) => settings.oauthClients[integrationId],
         tellAdmins: ({ tenantId, id, integrationId }, notice) =>
           tellAdmins({ realtimes, log }, { tenantId, credentialId: id, integrationId, ...notice }),
+        quota: tokenQuotaOf(await limits()),
         admit: async (who) => {
           const decision = await (await limits()).admit({ endpoint: 'oauth-refresh', ...who })
           return decision.kind === 'allowed' ? undefined : decision.waitMs
@@ -165,6 +168,7 @@ export function createApp(options: AppOptions): App {
     bus,
     vault,
     identity,
+    admit,
     once,
   })
   const syncPorts = once(async (): Promise<SyncPorts> => {
@@ -229,7 +233,7 @@ export function createApp(options: AppOptions): App {
     relayWebhooks: webhooks.relay,
     webhookManagement: webhooks.management,
     negotiate: async (request) => negotiate(await realtimes(), request),
-    admit: async (call) => (await limits()).admit(call),
+    admit,
     verifyBearer: async (token) => (await verifyBearer())(token),
     credentials,
     health: async () => (await health())(),

@@ -32,7 +32,7 @@ const environmentShape = z.object({
   KEY_VAULT_URL: url.optional(),
   KEY_VAULT_NAME: text.optional(),
   REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
-  RATE_LIMITS: json.pipe(limitOverridesShape).default({ integrations: {} }),
+  RATE_LIMITS: json.pipe(limitOverridesShape).default({ integrations: {}, incoming: {} }),
   RATE_LIMIT_PART_ALONE: z.coerce.number().gt(0).max(1).default(0.1),
   TRUSTED_PROXY_HOPS: z.coerce.number().int().min(0).max(10).default(0),
   SYNC_BATCH_SIZE: count(100, 1_000),

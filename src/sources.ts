@@ -38,7 +38,15 @@ export async function sourceOf({
   const origin = instanceOrigin(connection)
   if (!origin)
     return refusal('connection_not_found', 'the address of its instance is not an https URL')
-  const request = { tenantId, credentialId, integrationId, origin }
+  const lane = laneOf(task)
+  const request = {
+    tenantId,
+    credentialId,
+    integrationId,
+    connectionId: connection.id,
+    origin,
+    isAwaited: lane === 'person',
+  }
   // Work that waits for a person ends here, before a lease is taken or anybody is called.
   const parked = await access.refusalOf(request)
   if (parked) return refusal(parked.code, parked.reason)
@@ -52,7 +60,7 @@ export async function sourceOf({
       integrationId,
       tenantId,
       connectionId: connection.id,
-      lane: laneOf(task),
+      lane,
       limits: connection.limits,
     }),
     authorize: (refused) =>

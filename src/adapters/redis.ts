@@ -154,7 +154,10 @@ function verdictOf(micros: number, what: number, { gates }: Take): Verdict {
   return { kind: 'wait', waitMs: ms, level }
 }
 
-/** What is asked in one turn of the event loop goes to the server together, up to so many calls. */
+/**
+ * What is asked together goes to the server together, up to so many calls: at once while the server is idle, else what one
+ * turn of the event loop brings.
+ */
 const BATCH_SIZE = 64
 
 interface Asked {
@@ -165,7 +168,9 @@ interface Asked {
 
 function batched(decideAll: (takes: readonly Take[]) => Promise<readonly number[]>) {
   let asked: Asked[] = []
+  let underWay = 0
   const flush = async (batch: readonly Asked[]) => {
+    underWay += 1
     try {
       const answers = await decideAll(batch.map(({ take }) => take))
       for (const [index, { take, resolve }] of batch.entries()) {
@@ -173,6 +178,8 @@ function batched(decideAll: (takes: readonly Take[]) => Promise<readonly number[
       }
     } catch (error) {
       for (const { reject } of batch) reject(error)
+    } finally {
+      underWay -= 1
     }
   }
   const flushAll = () => {
@@ -184,7 +191,8 @@ function batched(decideAll: (takes: readonly Take[]) => Promise<readonly number[
   }
   return (take: Take): Promise<Verdict> =>
     new Promise((resolve, reject) => {
-      if (asked.length === 0) setImmediate(flushAll)
+      if (asked.length === 0 && underWay === 0) process.nextTick(flushAll)
+      else if (asked.length === 0) setImmediate(flushAll)
       asked.push({ take, resolve, reject })
     })
 }

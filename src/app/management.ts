@@ -1,7 +1,8 @@
 import { connectors } from '../connectors/index.ts'
 import type { Collection } from '../core/collection.ts'
 import type { Connection } from '../core/connection.ts'
-import { AppError } from '../core/errors.ts'
+import { AppError, rateLimited } from '../core/errors.ts'
+import { MINUTE_MS } from '../core/time.ts'
 import type { Credentials } from '../credentials/credentials.ts'
 import type { Secret } from '../credentials/secret.ts'
 import type { ConnectionPorts } from '../management/connections.ts'
@@ -45,8 +46,8 @@ export function managementApp(parts: ManagementParts): ManagementApp {
           if (!secret) throw new AppError('bad_request', 'credential: is missing')
           await access.register({ id, tenantId, integrationId }, secret)
         },
-        dropSecret: ({ tenantId, integrationId, credentialId }, origin) =>
-          access.disconnect({ tenantId, integrationId, credentialId, origin }),
+        dropSecret: ({ tenantId, integrationId, credentialId, id: connectionId }, origin) =>
+          access.disconnect({ tenantId, integrationId, credentialId, connectionId, origin }),
       }
     },
     testConnection: async (connection, entityType) => {
@@ -54,6 +55,7 @@ export function managementApp(parts: ManagementParts): ManagementApp {
       if (source.kind === 'refused') return { works: false, ...told(source) }
       const page = await source.fetchPage({ after: null, skip: 0, limit: 1 }, signal)
       if (page.kind === 'page') return { works: true, rows: page.rows.length }
+      if (page.kind === 'retry' && page.limited) throw rateLimited(page.afterMs ?? MINUTE_MS)
       return {
         works: false,
         ...(page.kind === 'refused' ? told(page) : { code: 'vendor_failed', reason: page.reason }),

@@ -8,6 +8,7 @@ import { AppError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { Clock } from '../core/time.ts'
 import type { Vault } from '../core/vault.ts'
+import type { Limiter } from '../rate-limit/limiter.ts'
 import type { Settings } from '../settings.ts'
 import type { Task } from '../sync/task.ts'
 import type { IncomingWebhook } from '../webhooks/call.ts'
@@ -35,6 +36,7 @@ export interface WebhookServices {
   readonly bus: () => Promise<ServiceBus>
   readonly vault: () => Promise<Vault>
   readonly identity: () => Promise<TokenCredential>
+  readonly admit: Limiter['admit']
   readonly once: <T>(work: () => Promise<T>) => () => Promise<T>
 }
 
@@ -52,6 +54,15 @@ export function composeWebhooks(services: WebhookServices): Webhooks {
       deliveries: cosmos.collection(containers.deliveries),
       inbound: bus.queue(settings.serviceBus.inboundQueue),
       outbound: bus.queue(settings.serviceBus.outboundQueue),
+      admit: async ({ id, tenantId, requestsPerMinute }) => {
+        const decision = await services.admit({
+          endpoint: 'webhooks',
+          registration: id,
+          registrationPerMinute: requestsPerMinute,
+          tenantId,
+        })
+        return decision.kind === 'allowed' ? 0 : decision.waitMs
+      },
       vault: await services.vault(),
       blobs: lazyBlobs(services),
       targetsOf: async (tenantId, connectionId) => {

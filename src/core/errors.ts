@@ -39,12 +39,25 @@ export type ErrorCode = (typeof errorCodes)[number]
 /** Says that the work cannot continue, and why: what was expected, what came, which thing. Never a secret or a body. */
 export class AppError extends Error {
   readonly code: ErrorCode
+  /** After how many milliseconds it may work, where somebody knows. */
+  readonly afterMs: number | undefined
 
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options?: ErrorOptions & { readonly afterMs?: number },
+  ) {
     super(message, options)
     this.name = 'AppError'
     this.code = code
+    this.afterMs = options?.afterMs
   }
+}
+
+/** Somebody asks too often. */
+export function rateLimited(afterMs: number): AppError {
+  const seconds = Math.max(1, Math.ceil(afterMs / 1_000))
+  return new AppError('rate_limited', `too many requests; try again in ${seconds} s`, { afterMs })
 }
 
 /** The stable code of anything thrown; `internal` for what nobody expected. */

@@ -1,7 +1,7 @@
 import type { Caller } from '../core/caller.ts'
-import type { Collection } from '../core/collection.ts'
+import type { Collection, Stored } from '../core/collection.ts'
 import { instanceOrigin, type Connection } from '../core/connection.ts'
-import { AppError } from '../core/errors.ts'
+import { AppError, rateLimited } from '../core/errors.ts'
 import { addMs, MINUTE_MS, SECOND_MS } from '../core/time.ts'
 import {
   AUTHORIZATIONS,
@@ -18,7 +18,7 @@ import type { CredentialPorts } from './ports.ts'
 import { deviceCredentialId, type OAuthSecret } from './secret.ts'
 import { activateSession, openSession, type DeviceSession } from './session.ts'
 import type { Token } from './token-answer.ts'
-import { callTokenEndpoint } from './token-call.ts'
+import { callTokenEndpoint, tokenCallOf } from './token-call.ts'
 
 export interface ConnectPorts extends CredentialPorts {
   readonly authorizations: Collection<Authorization>
@@ -133,13 +133,20 @@ export interface Callback {
 
 /**
  * Ends an authorization: takes the code for tokens and stores them. A state works once. Throws `bad_request` for a state
- * that is unknown, used or expired, and for a refusal; `vendor_failed` when the vendor gave no tokens.
+ * that is unknown, used or expired, and for a refusal; `rate_limited`, with the state still good; `vendor_failed` when the
+ * vendor gave no tokens.
  */
 export async function completeAuthorization(
   ports: ConnectPorts,
   { state, code, error }: Callback,
 ): Promise<Purpose> {
-  const { purpose, redirectUri, keyVersion } = await takeAuthorization(ports, state)
+  const found = await findAuthorization(ports, state)
+  const { purpose, redirectUri, keyVersion } = found.document
+  const { tokenUrl } = ports.providerOf(purpose.integrationId) ?? {}
+  const call = tokenCallOf(tokenUrl, { ...purpose, isAwaited: true })
+  const waitMs = code === undefined ? undefined : await ports.quota.admit(call)
+  if (waitMs !== undefined) throw rateLimited(waitMs)
+  await takeAuthorization(ports, found)
   if (error !== undefined || code === undefined) {
     throw new AppError('bad_request', 'the vendor or the person refused the authorization')
   }
@@ -152,6 +159,7 @@ export async function completeAuthorization(
   const request = codeRequest(asking, { code, redirectUri, verifier: codeVerifier(key, state) })
   const outcome = await callTokenEndpoint(ports, asking, {
     request,
+    call,
     timeoutMs: EXCHANGE_TIMEOUT_MS,
   })
   if (outcome.kind !== 'token') throw new AppError('vendor_failed', outcome.reason)
@@ -161,21 +169,30 @@ export async function completeAuthorization(
   return purpose
 }
 
-async function takeAuthorization(ports: ConnectPorts, state: string): Promise<Authorization> {
+async function findAuthorization(
+  ports: ConnectPorts,
+  state: string,
+): Promise<Stored<Authorization>> {
   const stored = await ports.authorizations.get([AUTHORIZATIONS], authorizationId(state))
-  const { document, etag } = stored ?? {}
-  const isGood = document && !document.used && new Date(document.expiresAt) > ports.clock()
-  const taken =
-    isGood && etag !== undefined
-      ? await ports.authorizations.write(
-          [AUTHORIZATIONS],
-          [{ kind: 'replace', document: { ...document, used: true }, etag }],
-        )
-      : undefined
-  if (!document || !taken?.committed) {
-    throw new AppError('bad_request', 'the state is unknown, used or expired; begin anew')
-  }
-  return document
+  const isGood =
+    stored && !stored.document.used && new Date(stored.document.expiresAt) > ports.clock()
+  if (!isGood) throw badState()
+  return stored
+}
+
+async function takeAuthorization(
+  ports: ConnectPorts,
+  { document, etag }: Stored<Authorization>,
+): Promise<void> {
+  const taken = await ports.authorizations.write(
+    [AUTHORIZATIONS],
+    [{ kind: 'replace', document: { ...document, used: true }, etag }],
+  )
+  if (!taken.committed) throw badState()
+}
+
+function badState(): AppError {
+  return new AppError('bad_request', 'the state is unknown, used or expired; begin anew')
 }
 
 function grantOf(

@@ -34,6 +34,8 @@ export interface Credential {
     readonly until: string
     readonly failures: number
     readonly reason: string
+    /** Nothing failed, there was only no quota for it. */
+    readonly limited?: true
   } | null
   /** Still to be told. */
   readonly notice?: Notice | null
@@ -55,7 +57,12 @@ export interface Intent {
 export type Standing =
   | { readonly kind: 'usable' }
   | { readonly kind: 'reauth' }
-  | { readonly kind: 'cooling'; readonly until: Date; readonly reason: string }
+  | {
+      readonly kind: 'cooling'
+      readonly until: Date
+      readonly reason: string
+      readonly limited?: true
+    }
   /** Another instance refreshes. */
   | { readonly kind: 'busy'; readonly until: Date }
   /** A use of the grant was begun by somebody whose lease has ended. */
@@ -84,7 +91,9 @@ export function standingOf(
   const { cooldown, lease, intent } = credential
   if (lease && new Date(lease.until) > now) return { kind: 'busy', until: new Date(lease.until) }
   if (cooldown && new Date(cooldown.until) > now) {
-    return { kind: 'cooling', until: new Date(cooldown.until), reason: cooldown.reason }
+    const { reason, limited } = cooldown
+    const until = new Date(cooldown.until)
+    return { kind: 'cooling', until, reason, ...(limited ? { limited } : {}) }
   }
   return intent ? { kind: 'unsettled', intent } : { kind: 'free' }
 }
@@ -194,19 +203,22 @@ export interface Failure {
   readonly now: Date
   /** The provider's own word. */
   readonly afterMs?: number
+  /** Our own limits stood in the way: `afterMs` says it all. */
+  readonly limited?: true
   /** The use of the grant may have happened: it stays in the document. */
   readonly keepsIntent: boolean
 }
 
 /** The document after a try that may be repeated later. The wait doubles with every failure in a row. */
 export function cooling(credential: Credential, failure: Failure): Credential {
-  const failures = (credential.cooldown?.failures ?? 0) + 1
-  const waitMs = Math.min(LONGEST_COOLDOWN_MS, COOLDOWN_MS * 2 ** (failures - 1))
-  const until = addMs(failure.now, Math.max(failure.afterMs ?? 0, waitMs)).toISOString()
+  const { limited, afterMs = 0 } = failure
+  const failures = (credential.cooldown?.failures ?? 0) + (limited ? 0 : 1)
+  const waitMs = limited ? 0 : Math.min(LONGEST_COOLDOWN_MS, COOLDOWN_MS * 2 ** (failures - 1))
+  const until = addMs(failure.now, Math.max(afterMs, waitMs)).toISOString()
   return {
     ...credential,
     lease: null,
     intent: failure.keepsIntent ? (credential.intent ?? null) : null,
-    cooldown: { until, failures, reason: failure.reason },
+    cooldown: { until, failures, reason: failure.reason, ...(limited ? { limited } : {}) },
   }
 }

@@ -1,5 +1,5 @@
 import { instanceOrigin, type Connection } from '../core/connection.ts'
-import { AppError } from '../core/errors.ts'
+import { AppError, rateLimited } from '../core/errors.ts'
 import type { Collection } from '../core/collection.ts'
 import type { CredentialAccess } from './access.ts'
 import type { Purpose } from './authorization.ts'
@@ -49,10 +49,7 @@ export async function refreshForDevice(
     throw new AppError('forbidden', 'the token is of another user than userSysId')
   }
   const waitMs = await ports.admit({ tenantId, userId: userSysId })
-  if (waitMs !== undefined) {
-    const seconds = Math.ceil(waitMs / 1_000)
-    throw new AppError('rate_limited', `too many requests; try again in ${seconds} s`)
-  }
+  if (waitMs !== undefined) throw rateLimited(waitMs)
   const registered = registeredInstance(instanceUrl, await connectionsOf(ports, tenantId))
   if (!registered || (caller.origin ?? registered.origin) !== registered.origin) {
     throw new AppError('forbidden', 'instanceUrl is not a registered instance')
@@ -71,8 +68,11 @@ export async function refreshForDevice(
       device: { userSysId, sessionId: null },
     })
   }
-  const answer = await access.getCredential({ tenantId, credentialId, integrationId, origin })
+  const connectionId = connection.id
+  const request = { tenantId, credentialId, integrationId, connectionId, origin, isAwaited: true }
+  const answer = await access.getCredential(request)
   if (answer.kind === 'authorized') return tokenOf(answer, ports.clock())
+  if (answer.kind === 'retry' && answer.limited) throw rateLimited(answer.afterMs)
   if (answer.kind === 'retry') throw new AppError('token_refresh_failed', answer.reason)
   throw answer.code === 'reauth_required'
     ? new AppError('reauth_required', 'the person must connect again')

@@ -1,5 +1,5 @@
 import type { Stored } from '../core/collection.ts'
-import { AppError } from '../core/errors.ts'
+import { AppError, rateLimited } from '../core/errors.ts'
 import { SECOND_MS } from '../core/time.ts'
 import type { Purpose } from './authorization.ts'
 import type { Credential } from './credential.ts'
@@ -9,17 +9,20 @@ import { askingFor } from './look.ts'
 import { oauthSecret } from './pointer.ts'
 import type { CredentialPorts } from './ports.ts'
 import { secretName } from './secret.ts'
-import { post } from './token-call.ts'
+import { post, tokenCallOf } from './token-call.ts'
 
 const TIMEOUT_MS = 30 * SECOND_MS
 
 /**
  * Ends a credential: nobody gets it any more, the provider is told, the secret is removed. Every step can be repeated.
- * Throws `vendor_failed` when the provider could not be told: the secret is still there for the next try.
+ * Throws `rate_limited`, and `vendor_failed` when the provider could not be told: the secret is still there for the next
+ * try.
  */
 export async function disconnect(
   ports: CredentialPorts,
-  of: Pick<Purpose, 'tenantId' | 'credentialId' | 'integrationId' | 'origin'>,
+  of: Pick<Purpose, 'tenantId' | 'credentialId' | 'integrationId' | 'origin'> & {
+    readonly connectionId?: string
+  },
 ): Promise<void> {
   const stored = await ports.credentials.get([of.tenantId], of.credentialId)
   if (!stored) return
@@ -33,7 +36,10 @@ export async function disconnect(
       ? revocationRequest(asking, secret.refreshToken)
       : undefined
   if (request) {
-    const status = await post(ports, request, TIMEOUT_MS).then(
+    const call = tokenCallOf(asking?.provider.revokeUrl, { ...of, isAwaited: true })
+    const waitMs = await ports.quota.admit(call)
+    if (waitMs !== undefined) throw rateLimited(waitMs)
+    const status = await post(ports, { request, call, timeoutMs: TIMEOUT_MS }).then(
       (answer) => answer.status,
       () => undefined,
     )

@@ -11,6 +11,7 @@ import type {
 } from './ports.ts'
 import { healFlagged, refreshOAuthToken, settleIntent } from './refresh.ts'
 import { parseSecret, secretName, type OAuthSecret, type VersionedSecret } from './secret.ts'
+import { tokenCallOf } from './token-call.ts'
 import { tellLeftBehind } from './trouble.ts'
 
 interface Looking {
@@ -112,7 +113,8 @@ export class Look {
     const { ports, options } = this.#looking
     const left = standing.until.getTime() - now.getTime()
     if (standing.kind === 'cooling') {
-      return { answer: { kind: 'retry', reason: standing.reason, afterMs: left } }
+      const { reason, limited } = standing
+      return { answer: { kind: 'retry', reason, afterMs: left, ...(limited ? { limited } : {}) } }
     }
     if (this.#waitedMs >= options.patienceMs) {
       const afterMs = Math.min(Math.max(left, SECOND_MS), options.leaseMs)
@@ -135,7 +137,8 @@ export class Look {
       const reason = `no OAuth client is set for ${request.integrationId}`
       return { answer: refuse('credential_not_found', reason) }
     }
-    const work = { ports, options, asking }
+    const call = tokenCallOf(asking.provider.tokenUrl, request)
+    const work = { ports, options, asking, call }
     const seen = { stored, current }
     const settled = await settleIntent(work, seen)
     // By our clock its lease has ended, yet it lives.

@@ -6,10 +6,35 @@ import type { Credential, Notice } from './credential.ts'
 import type { OAuthClient } from './grant.ts'
 import type { Provider } from './provider.ts'
 
+/** A call of a token endpoint, as the limits on it know it. */
+export interface TokenCall {
+  readonly tenantId: string
+  readonly integrationId: string
+  readonly connectionId: string
+  /** Whether it goes to the connection's own instance, whose quota it shares, or to the vendor's one place for everybody. */
+  readonly host: 'instance' | 'vendor'
+  /** Whether a person waits for it. */
+  readonly isAwaited: boolean
+}
+
+/** The limits on calls of token endpoints. */
+export interface TokenQuota {
+  /** Asked before every call: milliseconds until it may be made, undefined when it may go now. Takes at most a second. */
+  readonly admit: (call: TokenCall) => Promise<number | undefined>
+  /** Told of every answer, for what it says of limits. */
+  readonly learnFrom: (call: TokenCall, answer: QuotaAnswer) => Promise<void>
+}
+
+export interface QuotaAnswer {
+  readonly status: number
+  readonly headers: Pick<Headers, 'get'>
+}
+
 export interface CredentialPorts {
   readonly credentials: Collection<Credential>
   readonly vault: Vault
   readonly fetch: typeof globalThis.fetch
+  readonly quota: TokenQuota
   readonly providerOf: (integrationId: string) => Provider | undefined
   /** Our registration with a vendor; undefined when the settings hold none. */
   readonly clientOf: (integrationId: string) => OAuthClient | undefined
@@ -50,6 +75,10 @@ export interface CredentialRequest {
   readonly tenantId: string
   readonly credentialId: string
   readonly integrationId: string
+  /** The connection whose quota a refresh uses up; without it the credential has one of its own. */
+  readonly connectionId?: string
+  /** Whether a person waits for the answer. */
+  readonly isAwaited?: boolean
   /** Of the registered instance: secrets are sent there, or to the vendor's own place, and nowhere else. */
   readonly origin: string
   /** Headers that the vendor has just not accepted. */
@@ -67,7 +96,13 @@ export type CredentialAnswer =
       /** The instance that the provider named with the token. */
       readonly instanceUrl?: string
     }
-  | { readonly kind: 'retry'; readonly reason: string; readonly afterMs: number }
+  /** `limited` where only quota is lacking: no try was lost. */
+  | {
+      readonly kind: 'retry'
+      readonly reason: string
+      readonly afterMs: number
+      readonly limited?: true
+    }
   | CredentialRefusal
 
 /** Not before a person has done something. */

@@ -191,6 +191,14 @@ async function settle(work: Refreshing, settling: Settling): Promise<Trouble> {
         afterMs: outcome.afterMs,
         keepsIntent: isUncertain,
       })
+    case 'limited':
+      return coolDown(ports, stored, {
+        reason,
+        now,
+        afterMs: outcome.afterMs,
+        limited: true,
+        keepsIntent: isUncertain,
+      })
     case 'unavailable':
       return coolDown(ports, stored, { reason, now, keepsIntent: isUncertain })
   }

@@ -1,7 +1,7 @@
-import type { Collection, Stored } from '../core/collection.ts'
+import type { Collection } from '../core/collection.ts'
 import { instanceOrigin, type Connection } from '../core/connection.ts'
 import { codeOf } from '../core/errors.ts'
-import { addMs } from '../core/time.ts'
+import { addMs, SECOND_MS } from '../core/time.ts'
 import type { CredentialAccess } from './access.ts'
 import type { Credential } from './credential.ts'
 import type { CredentialAnswer, CredentialPorts } from './ports.ts'
@@ -27,13 +27,15 @@ export interface RefreshAudit {
   readonly totalAttempted: number
   readonly successful: number
   readonly failed: number
+  /** Left for a later run for want of quota, or of time. */
+  readonly postponed: number
   readonly results: readonly RefreshResult[]
   readonly ttl: number
 }
 
 export interface SweepPorts extends Pick<
   CredentialPorts,
-  'credentials' | 'clock' | 'newId' | 'log'
+  'credentials' | 'clock' | 'newId' | 'log' | 'pause'
 > {
   readonly audits: Collection<RefreshAudit>
   readonly connections: Collection<Connection>
@@ -60,16 +62,32 @@ export async function refreshExpiring(
   { thresholdMs, timeLimitMs }: SweepLimits,
 ): Promise<RefreshAudit> {
   const startedAt = ports.clock()
-  const due: Stored<Credential>[] = []
-  for await (const stored of ports.credentials.query(dueQuery(addMs(startedAt, thresholdMs)))) {
-    due.push(stored)
+  const endsMs = startedAt.getTime() + timeLimitMs
+  const due: Due[] = []
+  for await (const { document } of ports.credentials.query(dueQuery(startedAt, thresholdMs))) {
+    due.push({ credential: document, notBeforeMs: 0 })
   }
+  // Those that ended first come first: who was left out by one run is not by the next.
+  due.sort((a, b) => expiryOf(a).localeCompare(expiryOf(b)))
   const results: RefreshResult[] = []
+  let postponed = 0
   const work = async () => {
-    for (let next = due.pop(); next; next = due.pop()) {
-      if (ports.clock().getTime() - startedAt.getTime() > timeLimitMs) return
-      const result = await refreshOne(ports, access, { credential: next.document, thresholdMs })
-      if (result) results.push(result)
+    while (due.length > 0) {
+      const nowMs = ports.clock().getTime()
+      if (nowMs > endsMs) return
+      const index = due.findIndex(({ notBeforeMs }) => notBeforeMs <= nowMs)
+      const [next] = index === -1 ? [] : due.splice(index, 1)
+      if (!next) {
+        await ports.pause(PAUSE_MS)
+        continue
+      }
+      const { credential } = next
+      const result = await refreshOne(ports, access, { credential, thresholdMs })
+      if (result?.kind === 'result') results.push(result.result)
+      if (result?.kind !== 'limited') continue
+      const notBeforeMs = ports.clock().getTime() + result.afterMs
+      if (result.afterMs > WORTH_WAITING_MS || notBeforeMs > endsMs) postponed += 1
+      else due.push({ credential, notBeforeMs })
     }
   }
   await Promise.all(Array.from({ length: CONCURRENCY }, work))
@@ -82,6 +100,7 @@ export async function refreshExpiring(
     totalAttempted: results.length,
     successful,
     failed: results.length - successful,
+    postponed: postponed + due.length,
     results: results.slice(0, MAX_RESULTS),
     ttl: AUDIT_TTL_SECONDS,
   }
@@ -89,7 +108,22 @@ export async function refreshExpiring(
   return audit
 }
 
-function dueQuery(before: Date) {
+interface Due {
+  readonly credential: Credential
+  /** There is no quota for it before. */
+  readonly notBeforeMs: number
+}
+
+/** A pace of ours is kept within the run; whoever has to wait longer is taken by a later one, or refreshed on use. */
+const WORTH_WAITING_MS = 30 * SECOND_MS
+const PAUSE_MS = SECOND_MS
+
+function expiryOf({ credential }: Due): string {
+  return credential.expiryTime ?? ''
+}
+
+function dueQuery(now: Date, thresholdMs: number) {
+  const before = addMs(now, thresholdMs)
   return {
     anyOf: [
       [
@@ -106,21 +140,26 @@ interface One {
   readonly thresholdMs: number
 }
 
+type Outcome =
+  | { readonly kind: 'result'; readonly result: RefreshResult }
+  | { readonly kind: 'limited'; readonly afterMs: number }
+
 /** Undefined where nothing was attempted: it waits for a person, no connection uses it, others are at it. */
 async function refreshOne(
   ports: SweepPorts,
   access: CredentialAccess,
   { credential, thresholdMs }: One,
-): Promise<RefreshResult | undefined> {
+): Promise<Outcome | undefined> {
   const { id: credentialId, tenantId, integrationId, expiryTime, needsReauth } = credential
   const startedAt = ports.clock().getTime()
   const answer = await ask(ports, access, { credential, thresholdMs })
   if (!answer || (needsReauth && answer.kind !== 'authorized')) return undefined
+  if (answer.kind === 'retry' && answer.limited) return { kind: 'limited', afterMs: answer.afterMs }
   const newExpiry = answer.kind === 'authorized' ? answer.expiresAt?.toISOString() : undefined
   const success = newExpiry !== undefined && newExpiry > (expiryTime ?? '')
   // Another instance refreshes it, or a pause is kept after a failure that was told already.
   if (answer.kind === 'authorized' && !success) return undefined
-  return {
+  const result: RefreshResult = {
     credentialId,
     tenantId,
     integrationId,
@@ -129,6 +168,7 @@ async function refreshOne(
     duration: Math.max(0, ports.clock().getTime() - startedAt),
     ...(answer.kind === 'authorized' ? {} : { reason: answer.reason }),
   }
+  return { kind: 'result', result }
 }
 
 async function ask(
@@ -138,9 +178,9 @@ async function ask(
 ): Promise<CredentialAnswer | undefined> {
   const { id: credentialId, tenantId, integrationId } = credential
   try {
-    const origin = await originOf(ports, credential)
-    if (origin === undefined) return undefined
-    const request = { tenantId, credentialId, integrationId, origin, lastingMs: thresholdMs }
+    const place = await placeOf(ports, credential)
+    if (!place) return undefined
+    const request = { tenantId, credentialId, integrationId, ...place, lastingMs: thresholdMs }
     return await access.getCredential(request)
   } catch (error) {
     // One credential's trouble is not the others'.
@@ -150,15 +190,15 @@ async function ask(
   }
 }
 
-/** The origin of the registered instance that a credential is for; undefined when no connection uses it. */
-async function originOf(
+/** The registered instance that a credential is for; undefined when no connection uses it. */
+async function placeOf(
   { connections }: SweepPorts,
   { id, tenantId }: Credential,
-): Promise<string | undefined> {
+): Promise<{ readonly connectionId: string; readonly origin: string } | undefined> {
   const query = { anyOf: [[{ field: 'credentialId', is: '=', value: id }]] } as const
   for await (const { document } of connections.query(query, [tenantId])) {
     const origin = instanceOrigin(document)
-    if (origin !== undefined) return origin
+    if (origin !== undefined) return { connectionId: document.id, origin }
   }
   return undefined
 }

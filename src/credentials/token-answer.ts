@@ -18,6 +18,8 @@ export type GrantOutcome =
   /** Our registration is wrong, or our request is: an operator must act, the person need not. */
   | { readonly kind: 'operator'; readonly reason: string }
   | { readonly kind: 'throttled'; readonly reason: string; readonly afterMs: number }
+  /** Our own limits did not let the call go. */
+  | { readonly kind: 'limited'; readonly reason: string; readonly afterMs: number }
   /** The provider did not do it. */
   | { readonly kind: 'unavailable'; readonly reason: string }
   /** Nobody knows whether the provider did it. */

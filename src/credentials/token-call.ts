@@ -1,5 +1,6 @@
+import { explain } from '../core/errors.ts'
 import { refreshRequest, type Asking, type TokenRequest } from './grant.ts'
-import type { CredentialOptions, CredentialPorts } from './ports.ts'
+import type { CredentialOptions, CredentialPorts, CredentialRequest, TokenCall } from './ports.ts'
 import type { OAuthSecret } from './secret.ts'
 import {
   readFailedCall,
@@ -13,11 +14,27 @@ export interface Refreshing {
   readonly ports: CredentialPorts
   readonly options: CredentialOptions
   readonly asking: Asking
+  readonly call: TokenCall
 }
 
-/** Uses the grant of `secret` once. */
+/** What the limits know of a call of `endpoint`. */
+export function tokenCallOf(
+  endpoint: string | undefined,
+  request: Omit<CredentialRequest, 'origin'>,
+): TokenCall {
+  const { tenantId, integrationId, credentialId, connectionId, isAwaited = false } = request
+  return {
+    tenantId,
+    integrationId,
+    connectionId: connectionId ?? credentialId,
+    host: endpoint?.startsWith('/') === false ? 'vendor' : 'instance',
+    isAwaited,
+  }
+}
+
+/** Uses the grant of `secret` once, where the limits allow it now. */
 export async function askOnce(
-  { ports, options, asking }: Refreshing,
+  { ports, options, asking, call }: Refreshing,
   secret: OAuthSecret,
   now: Date,
 ): Promise<GrantOutcome> {
@@ -27,17 +44,30 @@ export async function askOnce(
   } catch {
     return { kind: 'operator', reason: 'the private key of the credential cannot be used' }
   }
-  return callTokenEndpoint(ports, asking, { request, timeoutMs: options.timeoutMs })
+  const afterMs = await ports.quota.admit(call)
+  if (afterMs !== undefined) {
+    return { kind: 'limited', reason: 'the limit on calls of its token endpoint', afterMs }
+  }
+  return callTokenEndpoint(ports, asking, { request, call, timeoutMs: options.timeoutMs })
+}
+
+type CallPorts = Pick<CredentialPorts, 'fetch' | 'quota' | 'log'>
+
+interface Posting {
+  readonly request: TokenRequest
+  /** It was admitted. */
+  readonly call: TokenCall
+  readonly timeoutMs: number
 }
 
 /** One call, to the one place the request names: a redirect is an answer like another. */
 export async function callTokenEndpoint(
-  { fetch, clock }: Pick<CredentialPorts, 'fetch' | 'clock'>,
+  ports: CallPorts & Pick<CredentialPorts, 'clock'>,
   { provider }: Asking,
-  { request, timeoutMs }: { readonly request: TokenRequest; readonly timeoutMs: number },
+  posting: Posting,
 ): Promise<GrantOutcome> {
   try {
-    return readTokenAnswer(await post({ fetch }, request, timeoutMs), provider, clock())
+    return readTokenAnswer(await post(ports, posting), provider, ports.clock())
   } catch (error) {
     return readFailedCall(error)
   }
@@ -45,17 +75,21 @@ export async function callTokenEndpoint(
 
 /** Sends the request. Throws what `fetch` throws when no answer came. */
 export async function post(
-  { fetch }: Pick<CredentialPorts, 'fetch'>,
-  { url, headers, body }: TokenRequest,
-  timeoutMs: number,
+  { fetch, quota, log }: CallPorts,
+  { request, call, timeoutMs }: Posting,
 ): Promise<TokenAnswer> {
-  const response = await fetch(url, {
+  const response = await fetch(request.url, {
     method: 'POST',
-    headers,
-    body,
+    headers: request.headers,
+    body: request.body,
     redirect: 'manual',
     signal: AbortSignal.timeout(timeoutMs),
   })
-  const retryAfter = response.headers.get('retry-after')
-  return { status: response.status, retryAfter, text: await response.text() }
+  const { status, headers } = response
+  const text = await response.text()
+  // The answer may hold the only copy of a grant: whatever befalls the limits, it is not lost.
+  await quota.learnFrom(call, { status, headers }).catch((error: unknown) => {
+    log.warn(`an answer taught nothing: ${explain(error)}`)
+  })
+  return { status, retryAfter: headers.get('retry-after'), text }
 }

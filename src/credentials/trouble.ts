@@ -9,7 +9,12 @@ import type { CredentialPorts } from './ports.ts'
 export type Trouble =
   /** Somebody else has changed it: look again. */
   | { readonly kind: 'again' }
-  | { readonly kind: 'retry'; readonly reason: string; readonly afterMs: number }
+  | {
+      readonly kind: 'retry'
+      readonly reason: string
+      readonly afterMs: number
+      readonly limited?: true
+    }
   | { readonly kind: 'reauth'; readonly reason: string }
 
 const again = { kind: 'again' } as const
@@ -28,11 +33,14 @@ export async function coolDown(
     : cooled
   const written = await replace(ports, stored, next)
   if (!written) return again
-  ports.log.warn(`token refresh failed: ${failure.reason}`, { credentialId: document.id })
+  const { reason, limited } = failure
+  // `failed` is a word that alerts watch.
+  if (limited) ports.log.info(`token refresh put off: ${reason}`, { credentialId: document.id })
+  else ports.log.warn(`token refresh failed: ${reason}`, { credentialId: document.id })
   if (isNews) await tell(ports, written)
   const until = new Date(next.cooldown?.until ?? failure.now)
   const afterMs = Math.max(SECOND_MS, until.getTime() - failure.now.getTime())
-  return { kind: 'retry', reason: failure.reason, afterMs }
+  return { kind: 'retry', reason, afterMs, ...(limited ? { limited } : {}) }
 }
 
 /** A person must connect again; the admins are told, by whoever's write it was. */

@@ -7,8 +7,8 @@ import type {
 import type { z } from 'zod'
 import type { App } from '../app.ts'
 import type { Caller } from '../core/caller.ts'
-import { AppError, codeOf, explain, type ErrorCode } from '../core/errors.ts'
-import type { IncomingCall } from '../rate-limit/limits.ts'
+import { AppError, codeOf, explain, rateLimited, type ErrorCode } from '../core/errors.ts'
+import type { IncomingCall } from '../rate-limit/incoming.ts'
 import { networkOf, withoutPort } from '../rate-limit/source.ts'
 import { invocationLog, observe } from './observe.ts'
 
@@ -37,7 +37,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   vendor_failed: 502,
   vendor_unexpected_answer: 502,
 }
-const RETRY_AFTER_SECONDS = '30'
+const RETRY_AFTER_MS = 30_000
 
 /** A function behind HTTP: what its work throws becomes the answer, told once in the log. */
 export function httpHandler(
@@ -69,13 +69,23 @@ function refuse(error: unknown, correlationId: string): HttpResponseInit {
   return {
     status,
     jsonBody: { error: message, code, correlationId },
-    ...(status === 503 || status === 429
-      ? { headers: { 'retry-after': RETRY_AFTER_SECONDS } }
-      : {}),
-    ...(status === 401 && code === 'unauthenticated'
-      ? { headers: { 'www-authenticate': 'Bearer' } }
-      : {}),
+    headers: refusalHeaders(error, status),
   }
+}
+
+/** What the caller can do about it: come again later, or bring a token. */
+export function refusalHeaders(error: unknown, status: number): Record<string, string> {
+  if (status === 503 || status === 429) return { 'retry-after': retryAfter(afterMsOf(error)) }
+  return codeOf(error) === 'unauthenticated' ? { 'www-authenticate': 'Bearer' } : {}
+}
+
+function afterMsOf(error: unknown): number {
+  return (error instanceof AppError ? error.afterMs : undefined) ?? RETRY_AFTER_MS
+}
+
+/** `Retry-After` in seconds (RFC 9110 §10.2.3). */
+function retryAfter(ms: number): string {
+  return String(Math.max(1, Math.ceil(ms / 1_000)))
 }
 
 /** The raw bytes of a body. Throws `body_too_large`, before reading when the sender tells the length. */
@@ -148,6 +158,26 @@ export function sourceIpOf(request: HttpRequest, trustedProxyHops: number): stri
   return entry === undefined || entry.trim() === '' ? null : withoutPort(entry.trim())
 }
 
+/** Throws `rate_limited` for a caller who is over a limit. */
+export async function admitted({ admit }: Pick<App, 'admit'>, call: IncomingCall): Promise<void> {
+  const source = call.source ? networkOf(call.source) : null
+  const decision = await admit({ ...call, source })
+  if (decision.kind !== 'allowed') throw rateLimited(decision.waitMs)
+}
+
+/** An operator, or a person who connects something, within the limits of both. Throws `unauthenticated`, `rate_limited`. */
+export async function admittedCaller(
+  app: Pick<App, 'admit' | 'settings' | 'verifyBearer'>,
+  request: HttpRequest,
+): Promise<Caller> {
+  const source = sourceIpOf(request, app.settings.limits.trustedProxyHops)
+  await admitted(app, { endpoint: 'management', source })
+  const caller = await callerOf(request, app.verifyBearer)
+  const { tenantId, userId } = caller
+  await admitted(app, { endpoint: 'management', tenantId, userId })
+  return caller
+}
+
 /** The answer to a caller who is over a limit (RFC 6585 §4); undefined when there is room for the call. */
 export async function refusalOf(
   { admit }: Pick<App, 'admit'>,
@@ -161,7 +191,7 @@ export async function refusalOf(
   invocationLog.info('too many requests', { endpoint: call.endpoint, level, correlationId })
   return {
     status: 429,
-    headers: { 'retry-after': String(Math.max(1, Math.ceil(waitMs / 1_000))) },
+    headers: { 'retry-after': retryAfter(waitMs) },
     jsonBody: { error: 'Too many requests', code: 'rate_limited', correlationId },
   }
 }

@@ -6,7 +6,7 @@ import { mayDo, type Answer, type Operation } from './api/operation.ts'
 import { recordOperations } from './api/records.ts'
 import { runningOperations } from './api/running.ts'
 import type { FunctionApp } from './host.ts'
-import { callerOf, httpHandler, readJson, statusOf } from './http.ts'
+import { admittedCaller, httpHandler, readJson, refusalHeaders, statusOf } from './http.ts'
 import { invocationLog } from './observe.ts'
 
 const operations: readonly Operation[] = [...recordOperations, ...runningOperations]
@@ -35,7 +35,7 @@ export function registerManagementApi(host: FunctionApp, app: App): void {
 }
 
 async function serve(app: App, request: HttpRequest): Promise<HttpResponseInit> {
-  const caller = await callerOf(request, app.verifyBearer)
+  const caller = await admittedCaller(app, request)
   const path = (request.params['path'] ?? '').replace(/\/+$/, '')
   const found = operations
     .map((operation) => ({ operation, params: paramsOf(operation.path, path) }))
@@ -106,7 +106,7 @@ function refuse(error: unknown, correlationId: string): HttpResponseInit {
   return {
     status,
     jsonBody: { ...failure(code, message), correlationId },
-    ...(status === 401 ? { headers: { 'www-authenticate': 'Bearer' } } : {}),
+    headers: refusalHeaders(error, status),
   }
 }
 

@@ -3,7 +3,7 @@ import type { z } from 'zod'
 import type { App } from '../app.ts'
 import type { Caller } from '../core/caller.ts'
 import { AppError, codeOf, explain } from '../core/errors.ts'
-import { callerOf, statusOf } from './http.ts'
+import { admittedCaller, refusalHeaders, statusOf } from './http.ts'
 import { invocationLog, observe } from './observe.ts'
 
 /** What a role may do: an admin everything, an operator run and resolve, a viewer read. */
@@ -32,7 +32,7 @@ export function managed(
   return (request, context) =>
     observe(context, async () => {
       try {
-        const caller = await callerOf(request, app.verifyBearer)
+        const caller = await admittedCaller(app, request)
         if (!allowed[right].some((role) => caller.roles.includes(role))) {
           throw new AppError(
             'forbidden',
@@ -66,8 +66,7 @@ function refused(error: unknown, correlationId: string): HttpResponseInit {
   return {
     status,
     jsonBody: { success: false, error: { code, message, details: { correlationId } } },
-    ...(status === 503 ? { headers: { 'retry-after': '30' } } : {}),
-    ...(status === 401 ? { headers: { 'www-authenticate': 'Bearer' } } : {}),
+    headers: refusalHeaders(error, status),
   }
 }
 

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { App } from '../app.ts'
 import { AppError } from '../core/errors.ts'
 import type { FunctionApp } from './host.ts'
-import { callerOf, httpHandler } from './http.ts'
+import { admittedCaller, httpHandler } from './http.ts'
 
 const labelShape = z.string().trim().min(1).max(100)
 
@@ -17,7 +17,7 @@ export function registerOAuthAuthorize(host: FunctionApp, app: App): void {
     authLevel: 'anonymous',
     route: 'api/oauth/authorize/{connectionId}',
     handler: httpHandler(async (request) => {
-      const caller = await callerOf(request, app.verifyBearer)
+      const caller = await admittedCaller(app, request)
       const label = request.query.get('device')
       const deviceLabel = label === null ? undefined : labelShape.safeParse(label).data
       if (label !== null && deviceLabel === undefined) {

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { App } from '../app.ts'
 import { AppError } from '../core/errors.ts'
 import type { FunctionApp } from './host.ts'
-import { httpHandler } from './http.ts'
+import { admitted, httpHandler, sourceIpOf } from './http.ts'
 import { invocationLog } from './observe.ts'
 
 const queryShape = z.object({
@@ -21,6 +21,8 @@ export function registerOAuthCallback(host: FunctionApp, app: App): void {
     authLevel: 'anonymous',
     route: 'api/oauth/callback',
     handler: httpHandler(async (request) => {
+      const source = sourceIpOf(request, app.settings.limits.trustedProxyHops)
+      await admitted(app, { endpoint: 'management', source })
       const parsed = queryShape.safeParse(Object.fromEntries(request.query))
       if (!parsed.success) throw new AppError('bad_request', 'state and code are required')
       const credentials = await app.credentials()

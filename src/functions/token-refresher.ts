@@ -17,10 +17,16 @@ export function registerTokenRefresher(host: FunctionApp, app: App): void {
           thresholdMs: expiryThresholdMs,
           timeLimitMs: TIME_LIMIT_MS,
         })
-        const { totalAttempted, successful, failed } = audit
+        const { totalAttempted, successful, failed, postponed } = audit
         // `failed` is a word that alerts watch: it stands only where something did.
         const message = failed > 0 ? `${failed} token refreshes failed` : 'tokens refreshed'
-        invocationLog.info(message, { auditId: audit.id, totalAttempted, successful, failed })
+        invocationLog.info(message, {
+          auditId: audit.id,
+          totalAttempted,
+          successful,
+          failed,
+          postponed,
+        })
       }),
   })
 }

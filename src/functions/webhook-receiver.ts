@@ -18,8 +18,7 @@ export function registerWebhookReceiver(host: FunctionApp, app: App): void {
     handler: httpHandler(async (request, context) => {
       const registrationId = request.params['registrationId'] ?? ''
       const sourceIp = sourceIpOf(request, app.settings.limits.trustedProxyHops)
-      const call = { endpoint: 'webhooks', source: sourceIp, registration: registrationId } as const
-      const refusal = await refusalOf(app, call, context)
+      const refusal = await refusalOf(app, { endpoint: 'webhooks', source: sourceIp }, context)
       if (refusal) return refusal
       const receipt = await app.receiveWebhook({
         registrationId,

@@ -15,13 +15,21 @@ const configShape = z.object({
   streams: z.record(z.string(), streamShape).optional(),
 })
 
+/** Of the connection's own account with the vendor; everybody's limits hold all the same. */
+const limitsShape = z
+  .strictObject({ connection: z.int().min(1).max(1_000_000), day: z.int().min(1) })
+  .partial()
+
 /** What an operator says of a connection; the credential goes to the vault and never comes back. */
 export const connectionShape = z.object({
   integrationId: name,
   label: name,
   config: configShape,
+  limits: limitsShape.optional(),
 })
-export const connectionChangeShape = z.object({ label: name, config: configShape }).partial()
+export const connectionChangeShape = z
+  .object({ label: name, config: configShape, limits: limitsShape })
+  .partial()
 
 export type ConnectionInput = z.infer<typeof connectionShape>
 
@@ -54,9 +62,10 @@ export async function createConnection(
 
 function connectionOf(
   ids: Pick<Connection, 'id' | 'tenantId' | 'credentialId'>,
-  { integrationId, label, config }: ConnectionInput,
+  { integrationId, label, config, limits }: ConnectionInput,
 ): Connection {
-  const connection = { ...ids, integrationId, label, config } as Connection // absent options are left out by zod
+  const own = limits === undefined ? {} : { limits }
+  const connection = { ...ids, integrationId, label, config, ...own } as Connection // absent options are left out by zod
   if (!instanceOrigin(connection)) {
     throw new AppError('bad_request', 'config.instanceUrl: expected an https URL')
   }
@@ -82,8 +91,13 @@ export async function changeConnection(
 ): Promise<Stored<Connection>> {
   const found = await findConnection(ports, of.tenantId, of.id)
   if (of.etag !== undefined && of.etag !== found.etag) throw stale(of.id)
-  const { integrationId, label, config } = found.document
-  const input = { integrationId, label: change.label ?? label, config: change.config ?? config }
+  const { integrationId, label, config, limits } = found.document
+  const input = {
+    integrationId,
+    label: change.label ?? label,
+    config: change.config ?? config,
+    limits: change.limits ?? limits,
+  }
   const document = { ...found.document, ...connectionOf(found.document, input) }
   const written = await ports.connections.write(
     [of.tenantId],

@@ -1,14 +1,7 @@
-import type { Json } from '../core/canonical-json.ts'
 import { retryAfterMs, withinReason } from '../core/retry-after.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../core/time.ts'
 import type { Lesson } from './learned.ts'
-
-/** A vendor's answer, as far as it speaks of quotas. */
-export interface Answer {
-  readonly status: number
-  readonly headers: Pick<Headers, 'get'>
-  readonly body?: Json | undefined
-}
+import { refusalOf, type Answer } from './refusals.ts'
 
 /** What an answer says of the quota behind it. */
 export interface Hint {
@@ -118,30 +111,13 @@ const names = {
   reset: ['reset', 'resets', 't'],
 } as const
 
-/** What says "no quota" besides 429: a status, and what else must be true. */
-const refusals: readonly { readonly status: number; readonly when: (answer: Answer) => boolean }[] =
-  [
-    { status: 429, when: () => true },
-    { status: 529, when: () => true },
-    { status: 503, when: ({ headers }) => headers.get('retry-after') !== null },
-    { status: 403, when: ({ headers }) => headers.get('retry-after') !== null },
-    { status: 403, when: ({ headers }) => headers.get('x-ratelimit-remaining') === '0' },
-    { status: 403, when: ({ body }) => errorCodes(body).some((code) => quotaCodes.has(code)) },
-  ]
-const quotaCodes: ReadonlySet<string> = new Set([
-  'REQUEST_LIMIT_EXCEEDED',
-  'rateLimitExceeded',
-  'userRateLimitExceeded',
-  'quotaExceeded',
-  'dailyLimitExceeded',
-])
-
 /** Reads what an answer says of quotas; what makes no sense is as if it were not there. */
 export function readHint(answer: Answer, now: Date): Hint {
-  const refused = refusals.some(({ status, when }) => status === answer.status && when(answer))
+  const refusal = refusalOf(answer)
+  const refused = refusal !== undefined
   const quota = quotaOf(answer.headers, now)
   const told = retryAfterMs(answer.headers.get('retry-after'), now)
-  const pauseMs = (refused ? told : undefined) ?? pauseOf(quota, now)
+  const pauseMs = (refused ? told : undefined) ?? pauseOf(quota, now) ?? refusal?.pauseMs
   const day = dayOf(answer.headers.get('sforce-limit-info'))
   return {
     refused,
@@ -245,14 +221,6 @@ function dayOf(header: string | null): Hint['day'] {
     .map(([, used, limit]) => ({ used: Number(used), limit: Number(limit) }))
     .filter(({ limit }) => limit > 0)
   return budgets.sort((a, b) => a.limit - a.used - (b.limit - b.used))[0]
-}
-
-/** Salesforce answers a list of `{ errorCode }`, Google `{ error: { errors: [{ reason }] } }`. */
-function errorCodes(body: Json | undefined): string[] {
-  const text = body === undefined ? '' : JSON.stringify(body)
-  return [...text.matchAll(/"(?:errorCode|reason)":"([A-Za-z_]{1,60})"/g)].map(
-    ([, code = '']) => code,
-  )
 }
 
 /** A vendor that has so much left, and longer to go, is not worth slowing down for. */

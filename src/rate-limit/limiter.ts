@@ -1,19 +1,15 @@
 import { codeOf, explain } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import { SECOND_MS, type Clock } from '../core/time.ts'
+import { blockwise } from './blocks.ts'
 import type { Take, Verdict } from './bucket.ts'
-import { lessonOf, readHint, type Answer } from './hints.ts'
-import {
-  learnedFrom,
-  takeIncoming,
-  takeOutgoing,
-  type IncomingCall,
-  type LimitOverrides,
-  type OutgoingCall,
-  type Share,
-} from './limits.ts'
+import type { Share } from './gates.ts'
+import { lessonOf, readHint } from './hints.ts'
+import { takeIncoming, type IncomingCall } from './incoming.ts'
+import { learnedFrom, takeOutgoing, type LimitOverrides, type OutgoingCall } from './limits.ts'
 import { localLimits } from './local.ts'
 import type { Learning, LimitStore } from './ports.ts'
+import type { Answer } from './refusals.ts'
 
 /** `level` is the limit that stands in the way, `waitMs` how long until asking again makes sense. */
 export type Decision =
@@ -53,6 +49,7 @@ const RETRY_MS = SECOND_MS
 export function limiter(ports: LimiterPorts): Limiter {
   const { clock, sleep, log, overrides } = ports
   const store = resilient(ports)
+  const takeAhead = blockwise({ take: (compose) => store.take(compose), clock })
   const takeWithin = (patienceMs: number, compose: (share: Share) => Take) =>
     store.take((share) => ({ ...compose(share), patienceMs }))
   const takePatiently = async (compose: (share: Share) => Take): Promise<Verdict> => {
@@ -85,7 +82,7 @@ export function limiter(ports: LimiterPorts): Limiter {
       await store.learn({ ...learnedFrom(call, overrides), lesson })
     },
     admit: async (call) => {
-      const verdict = await store.take((share) => takeIncoming(call, share))
+      const verdict = await takeAhead((share) => takeIncoming(call, overrides.incoming, share))
       if (verdict.kind === 'allowed') return { kind: 'allowed' }
       const { level, waitMs } = verdict
       log.metric('rate_limit_denied', 1, { level, endpoint: call.endpoint })

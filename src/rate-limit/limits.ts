@@ -1,20 +1,28 @@
 import { z } from 'zod'
 import { MINUTE_MS } from '../core/time.ts'
-import type { BudgetGate, Gate, PaceGate, Take, TakeKeys } from './bucket.ts'
+import type { BudgetGate, PaceGate, Take, TakeKeys } from './bucket.ts'
+import { key, paceGate, perMinute, type Share } from './gates.ts'
+import { incomingShape } from './incoming.ts'
 
-export type Operation = 'fetch' | 'update' | 'create'
 export type Lane = 'person' | 'webhook' | 'incremental' | 'backfill'
 
 const DAY_MS = 24 * 60 * MINUTE_MS
 
-const perMinute = z.number().int().min(1).max(1_000_000)
+const operationsShape = z.strictObject({
+  fetch: perMinute,
+  update: perMinute,
+  create: perMinute,
+  /** Calls of token endpoints. */
+  token: perMinute,
+})
+export type Operation = keyof z.infer<typeof operationsShape>
 
 /** The limits of one integration: calls per minute, and per day of the UTC clock. */
 const integrationShape = z.strictObject({
   /** Of all tenants together. */
   integration: perMinute,
   /** Of all tenants together, by kind of call. */
-  operations: z.strictObject({ fetch: perMinute, update: perMinute, create: perMinute }),
+  operations: operationsShape,
   connection: perMinute,
   day: z.number().int().min(1),
   /** Whose quota the vendor's answers speak of: that of the account behind a connection, or one of ours for all. */
@@ -22,10 +30,15 @@ const integrationShape = z.strictObject({
 })
 export type IntegrationLimits = z.infer<typeof integrationShape>
 
-/** Overrides of integrations, and of what one tenant may do in all of them. */
+const integrationOverrides = integrationShape
+  .partial()
+  .extend({ operations: operationsShape.partial().optional() })
+
+/** Overrides of integrations, of what one tenant may do in all of them, and of what our own endpoints take. */
 export const limitOverridesShape = z.strictObject({
   tenant: perMinute.optional(),
-  integrations: z.record(z.string(), integrationShape.partial()).default({}),
+  integrations: z.record(z.string(), integrationOverrides).default({}),
+  incoming: incomingShape,
 })
 export type LimitOverrides = z.infer<typeof limitOverridesShape>
 
@@ -35,7 +48,7 @@ export interface ConnectionLimits {
   readonly day?: number | undefined
 }
 
-const operations = { fetch: 200, update: 150, create: 100 } as const
+const operations = { fetch: 200, update: 150, create: 100, token: 300 } as const
 const TENANT_PER_MINUTE = 5_000
 /** Where nobody knows better. Limits of days are the vendors' own, or what a vendor's limit of an hour makes of a day. */
 const otherwise: IntegrationLimits = {
@@ -76,11 +89,8 @@ export interface OutgoingCall {
   /** Calls that the vendor counts for this one. Default 1. */
   readonly cost?: number
   readonly limits?: ConnectionLimits | undefined
-}
-
-/** The part of every limit that a process may use by itself while it cannot ask the others, in (0, 1]. */
-export interface Share {
-  readonly part: number
+  /** `vendor`: to the vendor's one place for everybody, which has a quota of its own, not to the connection's instance. */
+  readonly host?: 'instance' | 'vendor' | undefined
 }
 
 /**
@@ -92,8 +102,7 @@ export function takeOutgoing(call: OutgoingCall, overrides: LimitOverrides, shar
   const { integrationId, operation, tenantId, connectionId, lane, limits: own } = call
   const pace = (gate: Pick<PaceGate, 'level' | 'key' | 'shared' | 'learns'>, limit: number) =>
     paceGate(gate, { limit: limit * share.part, part: lanes[lane].burst })
-  const allTenants = { shared: true, learns: false }
-  const oneTenant = { shared: false, learns: false }
+  const learner = learnerOf(call, limits)
   return {
     gates: [
       pace(
@@ -101,16 +110,21 @@ export function takeOutgoing(call: OutgoingCall, overrides: LimitOverrides, shar
           level: 'integration',
           key: key('out', 'i', integrationId),
           shared: true,
-          learns: limits.quotaOf === 'integration',
+          learns: learner === 'integration',
         },
         limits.integration,
       ),
       pace(
-        { level: 'operation', key: key('out', 'o', integrationId, operation), ...allTenants },
+        {
+          level: 'operation',
+          key: key('out', 'o', integrationId, operation),
+          shared: true,
+          learns: learner === 'operation',
+        },
         limits.operations[operation],
       ),
       pace(
-        { level: 'tenant', key: key('out', 't', tenantId), ...oneTenant },
+        { level: 'tenant', key: key('out', 't', tenantId), shared: false, learns: false },
         overrides.tenant ?? TENANT_PER_MINUTE,
       ),
       pace(
@@ -118,7 +132,7 @@ export function takeOutgoing(call: OutgoingCall, overrides: LimitOverrides, shar
           level: 'connection',
           key: key('out', 'c', tenantId, connectionId),
           shared: false,
-          learns: limits.quotaOf === 'connection',
+          learns: learner === 'connection',
         },
         given(own?.connection) ?? limits.connection,
       ),
@@ -150,7 +164,17 @@ function limitsOf(integrationId: string, { integrations }: LimitOverrides): Inte
     ? (integrationLimits[integrationId] ?? otherwise)
     : otherwise
   const given = Object.hasOwn(integrations, integrationId) ? integrations[integrationId] : {}
-  return { ...known, ...withoutHoles(given ?? {}) }
+  const { operations: own = {}, ...rest } = given ?? {}
+  return {
+    ...known,
+    ...withoutHoles(rest),
+    operations: { ...known.operations, ...withoutHoles(own) },
+  }
+}
+
+/** The limit that answers of the called host speak of. */
+function learnerOf({ host }: OutgoingCall, { quotaOf }: IntegrationLimits) {
+  return host === 'vendor' ? 'operation' : quotaOf
 }
 
 /** A document may hold anything. */
@@ -158,19 +182,22 @@ function given(limit: number | undefined): number | undefined {
   return typeof limit === 'number' && limit >= 1 ? limit : undefined
 }
 
-function withoutHoles(
-  given: Partial<Record<keyof IntegrationLimits, unknown>>,
-): Partial<IntegrationLimits> {
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+type WithoutHoles<T> = { [K in keyof T]: Exclude<T[K], undefined> }
+
+function withoutHoles<T extends object>(given: T): WithoutHoles<T> {
+  const entries = Object.entries(given).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(entries) as WithoutHoles<T> // nothing else was taken out
 }
 
-function outgoingKeys(call: OutgoingCall, { quotaOf }: IntegrationLimits): TakeKeys {
+function outgoingKeys(call: OutgoingCall, limits: IntegrationLimits): TakeKeys {
   const { integrationId, operation, tenantId, connectionId, lane } = call
+  const learned = {
+    operation: key('out', 'l', 'o', integrationId, operation),
+    integration: key('out', 'l', 'i', integrationId),
+    connection: key('out', 'l', 'c', tenantId, connectionId),
+  }
   return {
-    learned:
-      quotaOf === 'connection'
-        ? key('out', 'l', tenantId, connectionId)
-        : key('out', 'l', integrationId),
+    learned: learned[learnerOf(call, limits)],
     queue: key('out', 'q', tenantId, connectionId, lane),
     sharedQueue: key('out', 'w', integrationId, operation, lane),
     share: key('out', 's', integrationId, operation, tenantId),
@@ -187,80 +214,4 @@ function budgetGate(tenantId: string, connectionId: string): BudgetGate {
     part: 1,
     periodMs: DAY_MS,
   }
-}
-
-/** Of a limit so much may come at once; the pace is as much slower, so that no minute ever sees more than the limit. */
-const BURST_PART = 0.025
-const LEAST_BURST = 4
-
-/** A gate that lets at most `limit` calls through in any minute, whenever it begins. */
-function paceGate(
-  gate: Pick<PaceGate, 'level' | 'key' | 'shared' | 'learns'>,
-  { limit, part, burst = BURST_PART }: { limit: number; part: number; burst?: number },
-): PaceGate {
-  const most = Math.max(LEAST_BURST, Math.ceil(limit * burst))
-  const calls = Math.max(1, Math.min(most, Math.floor(limit / 2)))
-  return {
-    kind: 'pace',
-    ...gate,
-    intervalMs: MINUTE_MS / (limit - calls + 1),
-    allowance: Math.max(1, calls * part),
-  }
-}
-
-/** Calls per minute that we answer. Whoever sends more gets 429. */
-export const incomingLimits = {
-  'servicenow-webhook': { source: 6_000, registration: 12_000, tenant: 6_000, user: 600 },
-  // A registration has a pace of its own besides; this one is against floods of addresses and made-up ids.
-  webhooks: { source: 60_000, registration: 300_000, tenant: 300_000, user: 300_000 },
-  'oauth-refresh': { source: 600, registration: 12_000, tenant: 5_000, user: 30 },
-  'signalr-negotiate': { source: 600, registration: 12_000, tenant: 5_000, user: 60 },
-} as const
-export type Endpoint = keyof typeof incomingLimits
-
-/** People come in bursts: nothing is lost when half of a minute's calls comes at once. */
-const INCOMING_BURST = 0.5
-
-export interface IncomingCall {
-  readonly endpoint: Endpoint
-  /** The caller's address; null where no front end tells it. */
-  readonly source?: string | null
-  /** The function, or what is registered behind it. */
-  readonly registration?: string
-  readonly tenantId?: string
-  readonly userId?: string
-}
-
-/** Everything that a call from outside has to pass, as far as is known of it yet. */
-export function takeIncoming(call: IncomingCall, share: Share): Take {
-  const { endpoint, source, registration, tenantId, userId } = call
-  const limits = incomingLimits[endpoint]
-  const rows: readonly (readonly [string, number, readonly (string | null | undefined)[]])[] = [
-    ['source', limits.source, [source]],
-    ['registration', limits.registration, [registration]],
-    ['tenant', limits.tenant, [tenantId]],
-    ['user', limits.user, [tenantId, userId]],
-  ]
-  const gates: Gate[] = rows.flatMap(([level, limit, parts]) => {
-    const known = parts.filter((part) => typeof part === 'string')
-    if (known.length < parts.length) return []
-    return paceGate(
-      { level, key: key('in', level, endpoint, ...known), shared: false, learns: false },
-      { limit: limit * share.part, part: 1, burst: INCOMING_BURST },
-    )
-  })
-  const none = key('in', '-')
-  return {
-    gates,
-    keys: { learned: none, queue: none, sharedQueue: none, share: none, contenders: none },
-    tenant: '',
-    cost: 1,
-    patienceMs: 0,
-    queues: false,
-  }
-}
-
-/** No part can pretend to be another's: everything but letters, digits and a few signs is escaped, and half characters go. */
-function key(tag: 'in' | 'out', ...parts: readonly string[]): string {
-  return `limit:{${tag}}:${parts.map((part) => encodeURIComponent(part.toWellFormed())).join(':')}`
 }

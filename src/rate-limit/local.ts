@@ -10,9 +10,7 @@ import {
 } from './bucket.ts'
 import { learn, nothingLearned, type Learned } from './learned.ts'
 import type { LimitStore } from './ports.ts'
-
-/** Keys kept of each kind; the oldest go first. An address that nobody calls from any more must not stay for ever. */
-const MOST_KEYS = 50_000
+import { recent } from './recent.ts'
 
 /** Limits of this process alone. */
 export function localLimits(clock: Clock): LimitStore {
@@ -72,18 +70,4 @@ export function localLimits(clock: Clock): LimitStore {
 function forget(waiting: Map<string, number> | undefined, nowMs: number) {
   for (const [tenant, until] of waiting ?? []) if (until < nowMs) waiting?.delete(tenant)
   return waiting
-}
-
-/** A map that keeps what was written last. */
-function recent<T>() {
-  const entries = new Map<string, T>()
-  return {
-    get: (key: string) => entries.get(key),
-    set: (key: string, value: T) => {
-      entries.delete(key)
-      entries.set(key, value)
-      const [oldest] = entries.keys()
-      if (entries.size > MOST_KEYS && oldest !== undefined) entries.delete(oldest)
-    },
-  }
 }

@@ -1,4 +1,4 @@
-import type { Answer } from './hints.ts'
+import type { Answer } from './refusals.ts'
 import type { Limiter } from './limiter.ts'
 import type { Lane, Operation, OutgoingCall } from './limits.ts'
 
@@ -33,6 +33,29 @@ export function quotaOf(limiter: Limiter, work: Omit<OutgoingCall, 'operation' |
       return { kind: 'retry', reason, afterMs: decision.waitMs, limited: true }
     },
     learnFrom: (call: HttpCall, answer: Answer) => limiter.learnFrom(callOf(call), answer),
+  }
+}
+
+interface TokenCall extends Pick<
+  OutgoingCall,
+  'tenantId' | 'integrationId' | 'connectionId' | 'host'
+> {
+  readonly isAwaited: boolean
+}
+
+/** The limits as credentials know them. A token serves all lanes: unless a person waits, it goes with the webhooks. */
+export function tokenQuotaOf(limiter: Pick<Limiter, 'checkRateLimit' | 'learnFrom'>) {
+  const callOf = ({ isAwaited, ...call }: TokenCall): OutgoingCall => ({
+    ...call,
+    operation: 'token',
+    lane: isAwaited ? 'person' : 'webhook',
+  })
+  return {
+    admit: async (call: TokenCall): Promise<number | undefined> => {
+      const decision = await limiter.checkRateLimit(callOf(call))
+      return decision.kind === 'allowed' ? undefined : decision.waitMs
+    },
+    learnFrom: (call: TokenCall, answer: Answer) => limiter.learnFrom(callOf(call), answer),
   }
 }
 

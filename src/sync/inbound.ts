@@ -50,17 +50,25 @@ export async function executeSync(
     return sendSlice(ports, { ...message, slice: lease.slice - 1 }, {})
   const side = await sideOf(ports, task)
   if (!side) return refuseRun(ports, message, noStream(task))
+  const { held } = lease
+  const reader = held.run.complete ? source : await ports.openSource(unhurried(task))
+  if (reader.kind === 'refused') return giveUp(ports, message, { held, ...reader })
   const slice = await readPages(ports, {
     side,
     sides: await sidesOf(ports, tenantId, entityType),
-    source,
-    held: lease.held,
+    source: reader,
+    held,
     limits,
     task,
     deletesApproved: task.deletesApproved ?? false,
     signal: work.signal,
   })
   return settle(ports, { message, slice, limits })
+}
+
+/** Until a stream was read to its end once, its calls stand behind those that only look for news, whoever asked for it. */
+function unhurried(task: Task): Task {
+  return { ...task, type: 'scheduled', priority: 'low' }
 }
 
 function noStream({ integrationId, entityType }: Task): Refusal {

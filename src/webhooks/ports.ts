@@ -14,6 +14,10 @@ export interface WebhookPorts {
   readonly deliveries: Collection<Delivery>
   /** The tasks that keep records of a connection in step. */
   readonly targetsOf: (tenantId: string, connectionId: string) => Promise<readonly SyncTarget[]>
+  /** Milliseconds until a sender may call again; 0 when it may now. Asked before anything of a call is read. */
+  readonly admit: (
+    registration: Pick<Registration, 'id' | 'tenantId' | 'requestsPerMinute'>,
+  ) => Promise<number>
   readonly vault: Vault
   readonly inbound: Queue
   readonly outbound: Queue

@@ -9,7 +9,6 @@ import { gatheringQueue } from './gather.ts'
 import { handshake } from './handshake.ts'
 import { openKeySets, type KeySets } from './key-sets.ts'
 import { learnSecret } from './learn.ts'
-import { admit } from './pace.ts'
 import type { WebhookPorts } from './ports.ts'
 import { isInForce } from './registration.ts'
 import { openRegistry, type HeldSecret, type Known, type Registry } from './registry.ts'
@@ -67,7 +66,6 @@ export function openWebhookReceiver(outside: WebhookPorts): WebhookReceiver {
     inbound: gatheringQueue(outside.inbound),
     outbound: gatheringQueue(outside.outbound),
   }
-  const due = new Map<string, number>()
   let serial = 0
   const parts: Parts = {
     ports,
@@ -77,17 +75,11 @@ export function openWebhookReceiver(outside: WebhookPorts): WebhookReceiver {
     usage: openUsageCounter(ports),
     nextSerial: () => (serial += 1),
   }
-  const waitMsOf = ({ registration: { id, requestsPerMinute } }: Known): number => {
-    const answer = admit(due.get(id) ?? 0, ports.clock().getTime(), requestsPerMinute)
-    if ('waitMs' in answer) return answer.waitMs
-    due.set(id, answer.due)
-    return 0
-  }
   return {
     receive: async (incoming) => {
       const known = await parts.registry.find(incoming.registrationId)
       if (!known) return { kind: 'unknown_registration' }
-      const waitMs = waitMsOf(known)
+      const waitMs = await ports.admit(known.registration)
       if (waitMs > 0) return { kind: 'limited', waitMs }
       const rawBody = await incoming.readBody(known.registration.maxBodyBytes)
       return takeBody(parts, { incoming, known, rawBody, startedAt: ports.clock() })

@@ -5,7 +5,8 @@ import { describe, expect, test } from 'vitest'
 import { openRedisLimits } from '../../src/adapters/redis.ts'
 import { sharing, type Take } from '../../src/rate-limit/bucket.ts'
 import { learning } from '../../src/rate-limit/learned.ts'
-import { limitOverridesShape, takeIncoming, takeOutgoing } from '../../src/rate-limit/limits.ts'
+import { takeIncoming } from '../../src/rate-limit/incoming.ts'
+import { limitOverridesShape, takeOutgoing } from '../../src/rate-limit/limits.ts'
 import { freePort, hasRedis, startRedisServer } from '../ports/redis-server.ts'
 
 const numbers = { sharing, learning }
@@ -142,7 +143,7 @@ describe.skipIf(!hasRedis)('with a redis-server', () => {
     )
     for (let at = 0; at < 6; at += 1) await limits.take(outgoing)
     const caller = { source: '2001:db8::/64', tenantId: 'a}b', userId: '{' }
-    const incoming = takeIncoming({ endpoint: 'signalr-negotiate', ...caller }, { part: 1 })
+    const incoming = takeIncoming({ endpoint: 'signalr-negotiate', ...caller }, {}, { part: 1 })
     expect(await limits.take(incoming)).toEqual({ kind: 'allowed', delayMs: 0 })
     // A cluster answers CROSSSLOT otherwise; this one node is a cluster.
     const client = new Redis(server.url)

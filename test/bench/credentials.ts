@@ -65,6 +65,7 @@ function open({ credentials, vault }: Cloud) {
       credentials,
       vault,
       fetch,
+      quota: { admit: async () => undefined, learnFrom: async () => {} },
       providerOf: localProvider,
       clientOf: () => TWIN_CLIENT,
       tellAdmins: async () => {},

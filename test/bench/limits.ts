@@ -9,8 +9,13 @@ import { percentile, runModel, type Load } from '../simulation/limits/model.ts'
 import { median, quantile, summarize, type Bench, type Figure } from './harness.ts'
 
 const ROUNDS = 5
-const DECISIONS = 15_000
-const AT_ONCE = 64
+/** Calls under way at once, and decisions in a round of so many. */
+const concurrencies = [
+  [1, 4_000],
+  [16, 12_000],
+  [64, 15_000],
+  [256, 15_000],
+] as const
 const TENANTS = 50
 const PER_MINUTE = 1_000_000
 
@@ -22,11 +27,14 @@ interface Round {
 }
 
 /** Decides as fast as it goes with so many calls under way. */
-async function measure(decide: Decide): Promise<Round> {
+async function measure(
+  decide: Decide,
+  { atOnce, decisions }: { readonly atOnce: number; readonly decisions: number },
+): Promise<Round> {
   const tookMs: number[] = []
   let next = 0
   const worker = async () => {
-    while (next < DECISIONS) {
+    while (next < decisions) {
       const tenant = `tenant-${next % TENANTS}`
       next += 1
       const before = performance.now()
@@ -35,9 +43,9 @@ async function measure(decide: Decide): Promise<Round> {
     }
   }
   const startedAt = performance.now()
-  await Promise.all(Array.from({ length: AT_ONCE }, worker))
+  await Promise.all(Array.from({ length: atOnce }, worker))
   const seconds = (performance.now() - startedAt) / 1_000
-  return { perSecond: DECISIONS / seconds, p99Ms: quantile(tookMs, 0.99) }
+  return { perSecond: decisions / seconds, p99Ms: quantile(tookMs, 0.99) }
 }
 
 /** The neighbour that wants a thousand times as much, and what a light tenant waits with it and without it. */
@@ -134,41 +142,55 @@ export const limits: Bench = {
       },
       ping: () => client.ping(),
     }
+    const runs = concurrencies.flatMap(([atOnce, decisions]) =>
+      Object.entries(ways).map(([name, decide]) => ({
+        key: `${name} ${atOnce}`,
+        decide,
+        atOnce,
+        decisions,
+      })),
+    )
     const rounds = new Map<string, Round[]>()
     for (let round = 0; round <= ROUNDS; round += 1) {
       progress(`round ${round} of ${ROUNDS}`)
-      for (const [name, decide] of Object.entries(ways)) {
-        const result = await measure(decide)
+      for (const { key, decide, ...load } of runs) {
+        const result = await measure(decide, load)
         // The first round warms up.
-        if (round > 0) rounds.set(name, [...(rounds.get(name) ?? []), result])
+        if (round > 0) rounds.set(key, [...(rounds.get(key) ?? []), result])
       }
     }
-    const of = (name: string) => rounds.get(name) ?? []
-    const perSecond = (name: string) => of(name).map((one) => one.perSecond)
-    const p99 = (name: string) => of(name).map((one) => one.p99Ms)
+    const of = (name: string, atOnce: number) => rounds.get(`${name} ${atOnce}`) ?? []
+    const perSecond = (name: string, atOnce: number) => of(name, atOnce).map((one) => one.perSecond)
+    const p99 = (name: string, atOnce: number) => of(name, atOnce).map((one) => one.p99Ms)
     progress('the model')
-    return [
+    const against = (atOnce: number) => [
       summarize(
         {
-          name: 'limits: decisions on three limits (against rate-limiter-flexible)',
+          name: `limits: three limits, ${atOnce} at once (against rate-limiter-flexible)`,
           unit: '1/s',
-          floor: median(perSecond('theirs')),
+          floor: median(perSecond('theirs', atOnce)),
         },
-        perSecond('three'),
+        perSecond('three', atOnce),
       ),
       summarize(
         {
-          name: 'limits: p99 of them (against rate-limiter-flexible)',
+          name: `limits: p99 of them, ${atOnce} at once (against rate-limiter-flexible)`,
           unit: 'ms',
-          floor: median(p99('theirs')),
+          floor: median(p99('theirs', atOnce)),
         },
-        p99('three'),
+        p99('three', atOnce),
       ),
       summarize(
-        { name: 'limits: decisions on all five, with shares', unit: '1/s' },
-        perSecond('all'),
+        { name: `limits: all five, with shares, ${atOnce} at once`, unit: '1/s' },
+        perSecond('all', atOnce),
       ),
-      summarize({ name: 'limits: PING on the same connection', unit: '1/s' }, perSecond('ping')),
+      summarize(
+        { name: `limits: PING on the same connection, ${atOnce} at once`, unit: '1/s' },
+        perSecond('ping', atOnce),
+      ),
+    ]
+    return [
+      ...concurrencies.flatMap(([atOnce]) => against(atOnce)),
       ...(await neighbour()),
       ...(await cloud()),
     ]

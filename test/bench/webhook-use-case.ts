@@ -3,6 +3,8 @@ import path from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import type { Collection, Document } from '../../src/core/collection.ts'
 import type { Queue } from '../../src/core/queue.ts'
+import { limiter } from '../../src/rate-limit/limiter.ts'
+import { limitOverridesShape } from '../../src/rate-limit/limits.ts'
 import { openWebhookReceiver } from '../../src/webhooks/receive.ts'
 import type { Delivery } from '../../src/webhooks/delivery.ts'
 import type { Registration, SecretUsage } from '../../src/webhooks/registration.ts'
@@ -61,6 +63,14 @@ export const webhookUseCase: Bench = {
       createdAt: '',
     }
     let sent = 0
+    const limits = limiter({
+      shared: undefined,
+      overrides: limitOverridesShape.parse({ incoming: { webhooks: { tenant: 1_000_000 } } }),
+      partAlone: 1,
+      clock: () => new Date(),
+      sleep: async () => {},
+      log: { info() {}, warn() {}, error() {}, metric() {} },
+    })
     const receiver = openWebhookReceiver({
       registrations: keepingNothing(registration),
       usage: keepingNothing<SecretUsage>(),
@@ -75,6 +85,15 @@ export const webhookUseCase: Bench = {
         ping: async () => {},
       },
       blobs: { put: async () => {}, get: async () => undefined },
+      admit: async ({ id, tenantId, requestsPerMinute }) => {
+        const decision = await limits.admit({
+          endpoint: 'webhooks',
+          registration: id,
+          registrationPerMinute: requestsPerMinute,
+          tenantId,
+        })
+        return decision.kind === 'allowed' ? 0 : decision.waitMs
+      },
       targetsOf: async () => [
         {
           taskId: 'task',

@@ -261,6 +261,18 @@ describe.for(available)('limits kept %s', (name) => {
     expect(await intervalNow()).toBe(100)
   })
 
+  test('S53: never go slower than a twentieth, however often they are refused', async () => {
+    using here = open()
+    const { pace, take, learn } = fresh()
+    const call = take([pace('connection', 100, { learns: true, allowance: 1 })])
+    for (let at = 0; at < 12; at += 1) {
+      await learn(here.store, { refused: true, pausedUntil: here.nowMs + 1_000 })
+      here.nowMs += 2_000
+    }
+    expect(await allowedOf(here.store, call, 1)).toBe(1)
+    expect(await here.store.take(call)).toMatchObject({ kind: 'wait', waitMs: 2_000 })
+  })
+
   test("keep a vendor's own pace as long as it is said to hold", async () => {
     using here = open()
     const { pace, take, learn } = fresh()

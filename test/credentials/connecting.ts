@@ -1,7 +1,9 @@
 import type { Caller } from '../../src/core/caller.ts'
 import type { Connection } from '../../src/core/connection.ts'
 import { newId, newSecret } from '../../src/core/ids.ts'
-import { limiter } from '../../src/rate-limit/limiter.ts'
+import type { Clock } from '../../src/core/time.ts'
+import { limiter, type Limiter } from '../../src/rate-limit/limiter.ts'
+import { tokenQuotaOf } from '../../src/rate-limit/quota.ts'
 import type { Authorization } from '../../src/credentials/authorization.ts'
 import type { Credential } from '../../src/credentials/credential.ts'
 import { openCredentials, type AllPorts } from '../../src/credentials/credentials.ts'
@@ -26,6 +28,9 @@ export interface WorldOptions {
   readonly provider: (integrationId: string) => Provider | undefined
   readonly client: { readonly clientId: string; readonly clientSecret: string }
   readonly connections: readonly Connection[]
+  /** Of its own, for tests about them. */
+  readonly limits?: Limiter
+  readonly time?: { readonly clock: Clock; readonly pause: AllPorts['pause'] }
 }
 
 export function connectionTo(instanceUrl: string, more: Partial<Connection> = {}): Connection {
@@ -41,7 +46,7 @@ export function connectionTo(instanceUrl: string, more: Partial<Connection> = {}
 }
 
 /** All of credentials over a store and a vault in memory, with every outgoing call counted. */
-export async function connecting({ provider, client, connections }: WorldOptions) {
+export async function connecting({ provider, client, connections, ...more }: WorldOptions) {
   const stored = {
     credentials: memoryCollection<Credential>(),
     authorizations: memoryCollection<Authorization>(),
@@ -56,15 +61,16 @@ export async function connecting({ provider, client, connections }: WorldOptions
   const calls: string[] = []
   const told: string[] = []
   let aheadMs = 0
-  const clock = () => new Date(Date.now() + aheadMs)
-  const limits = limiter({
+  const clock = more.time?.clock ?? (() => new Date(Date.now() + aheadMs))
+  const ownLimits = limiter({
     shared: undefined,
-    overrides: { integrations: {} },
+    overrides: { integrations: {}, incoming: {} },
     partAlone: 1,
     clock,
     sleep: () => Promise.resolve(),
     log: silentLog,
   })
+  const limits = more.limits ?? ownLimits
   const ports: AllPorts = {
     ...stored,
     vault,
@@ -72,6 +78,7 @@ export async function connecting({ provider, client, connections }: WorldOptions
       calls.push(input instanceof Request ? input.url : String(input))
       return fetch(input, init)
     },
+    quota: tokenQuotaOf(limits),
     providerOf: provider,
     clientOf: () => client,
     tellAdmins: async (credential, notice) => {
@@ -82,7 +89,7 @@ export async function connecting({ provider, client, connections }: WorldOptions
       return decision.kind === 'allowed' ? undefined : decision.waitMs
     },
     // The twin answers in no time: nobody need wait as long as in the world.
-    pause: (ms, signal) => pause(Math.min(ms, SHORT_MS), signal),
+    pause: more.time?.pause ?? ((ms, signal) => pause(Math.min(ms, SHORT_MS), signal)),
     clock,
     random: () => 0.5,
     newId: () => newId('refresh'),

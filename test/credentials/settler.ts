@@ -15,6 +15,7 @@ export function openWorkerAccess({ credentials, vault }: Cloud) {
       credentials,
       vault,
       fetch,
+      quota: { admit: async () => undefined, learnFrom: async () => {} },
       providerOf: localProvider,
       clientOf: () => TWIN_CLIENT,
       tellAdmins: async (_credential, notice) => {

@@ -151,6 +151,7 @@ export function simulate(seed: number, rotation: Rotation, chances: Chances) {
         )
         return Response.json(body, { status })
       },
+      quota: { admit: async () => undefined, learnFrom: async () => {} },
       providerOf: () => vendor(rotation),
       clientOf: () => ({ clientId: 'client', clientSecret: 'secret' }),
       tellAdmins: async (_credential, notice) => {

@@ -54,6 +54,7 @@ const ports: CredentialPorts = {
   },
   vault: { ...vault, set: (...args) => step('set', () => vault.set(...args)) },
   fetch: (...args) => step('fetch', () => fetch(...args)),
+  quota: { admit: async () => undefined, learnFrom: async () => {} },
   providerOf: localProvider,
   clientOf: () => ({
     clientId: settings['OAUTH_PROVIDER_CLIENT_ID'] ?? '',

@@ -160,7 +160,9 @@ describe('while the shared limits are away', () => {
     expect(here.lines.at(-1)).toBe('info the shared limits are back')
     const asked = here.state.asked
     await checkRateLimit({ ...call, connectionId: 'c3' })
-    expect(here.state.asked).toBe(asked + 1)
+    await checkRateLimit({ ...call, connectionId: 'c4' })
+    expect(here.state.asked).toBe(asked + 2)
+    expect(here.lines).toHaveLength(2)
   })
 
   test('a pause that was learned before still holds', async () => {

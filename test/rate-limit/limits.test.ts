@@ -2,14 +2,13 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { localLimits } from '../../src/rate-limit/local.ts'
 import {
-  incomingLimits,
   integrationLimits,
   limitOverridesShape,
-  takeIncoming,
   takeOutgoing,
   type Lane,
   type OutgoingCall,
 } from '../../src/rate-limit/limits.ts'
+import { incomingLimits, takeIncoming } from '../../src/rate-limit/incoming.ts'
 import { laneOf } from '../../src/rate-limit/quota.ts'
 import { networkOf, withoutPort } from '../../src/rate-limit/source.ts'
 
@@ -139,7 +138,9 @@ test('no tenant, connection or user can be named so that it shares a key with an
 
 test('a caller is limited by as much as is known of it', () => {
   const levels = (some: object) =>
-    takeIncoming({ endpoint: 'signalr-negotiate', ...some }, whole).gates.map(({ level }) => level)
+    takeIncoming({ endpoint: 'signalr-negotiate', ...some }, {}, whole).gates.map(
+      ({ level }) => level,
+    )
   expect(levels({ source: '192.0.2.7' })).toEqual(['source'])
   expect(levels({ source: null, tenantId: 't', userId: 'u' })).toEqual(['tenant', 'user'])
   expect(levels({ registration: 'r' })).toEqual(['registration'])

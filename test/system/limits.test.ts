@@ -43,6 +43,38 @@ test('an address that floods is refused before its token or signature is looked 
   expect(await flood('192.0.2.2', 3)).toEqual([401, 401, 401])
 })
 
+test('settings say how much an operator may ask, and the API what a connection may use', async () => {
+  const incoming = { management: { user: 20 } }
+  await using running = await startRunning({
+    settings: { RATE_LIMITS: JSON.stringify({ incoming }) },
+  })
+  await using functions = await running.startFunctions()
+  const { token } = await running.stack.issuer.control.mint({
+    subject: 'u-1',
+    tenantId: demo.tenantId,
+    roles: ['admin'],
+  })
+  const ask = (method: string, path: string, body?: object) =>
+    fetch(`${functions.url}/api/v1/${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}` },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+  const path = `connections/${demo.connectionId}`
+  expect(await (await ask('PATCH', path, { limits: { connection: 30 } })).json()).toMatchObject({
+    data: { limits: { connection: 30 } },
+  })
+  expect((await ask('PATCH', path, { limits: { connection: 0 } })).status).toBe(400)
+  const answers = await Promise.all(Array.from({ length: 30 }, () => ask('GET', path)))
+  const refused = answers.filter(({ status }) => status === 429)
+  expect(refused.length).toBeGreaterThanOrEqual(15)
+  expect(Number(refused[0]?.headers.get('retry-after'))).toBeGreaterThanOrEqual(1)
+  expect(await refused[0]?.json()).toMatchObject({
+    success: false,
+    error: { code: 'rate_limited' },
+  })
+})
+
 const limits = { fetch: 45, update: 45, create: 45 }
 /** Eight pages at one call in one and a half seconds: the run has to go on in other messages. */
 const slow = {

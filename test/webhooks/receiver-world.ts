@@ -2,6 +2,8 @@ import type { Log } from '../../src/core/log.ts'
 import type { IncomingWebhook } from '../../src/webhooks/call.ts'
 import type { Delivery } from '../../src/webhooks/delivery.ts'
 import type { SyncTarget } from '../../src/webhooks/hand-over.ts'
+import { limiter } from '../../src/rate-limit/limiter.ts'
+import { limitOverridesShape } from '../../src/rate-limit/limits.ts'
 import type { WebhookPorts } from '../../src/webhooks/ports.ts'
 import { openWebhookReceiver } from '../../src/webhooks/receive.ts'
 import { secretName, type Registration, type SecretUsage } from '../../src/webhooks/registration.ts'
@@ -59,6 +61,14 @@ export async function world(some: Partial<Registration> = {}, targets = [inciden
     error: write('error'),
     metric: (name, value, fields) => write('metric')(`${name}=${value}`, fields),
   }
+  const limits = limiter({
+    shared: undefined,
+    overrides: limitOverridesShape.parse({}),
+    partAlone: 1,
+    clock: () => new Date(nowMs),
+    sleep: () => Promise.resolve(),
+    log,
+  })
   const ports: WebhookPorts = {
     registrations,
     usage,
@@ -68,6 +78,15 @@ export async function world(some: Partial<Registration> = {}, targets = [inciden
     vault,
     blobs,
     targetsOf: async () => targets,
+    admit: async ({ id, tenantId, requestsPerMinute }) => {
+      const decision = await limits.admit({
+        endpoint: 'webhooks',
+        registration: id,
+        registrationPerMinute: requestsPerMinute,
+        tenantId,
+      })
+      return decision.kind === 'allowed' ? 0 : decision.waitMs
+    },
     fetch: async (input) => {
       const url = input instanceof Request ? input.url : input.toString()
       fetched.push(url)

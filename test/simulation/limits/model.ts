@@ -149,10 +149,14 @@ function callFrom({ tenant, lane }: Load): OutgoingCall {
 }
 
 function overridesFor(perMinute: number): LimitOverrides {
-  const operations = { fetch: perMinute, update: perMinute, create: perMinute }
+  const operations = { fetch: perMinute }
   const shared = { integration: perMinute, operations, quotaOf: 'integration' } as const
   const own = { connection: perMinute, day: 100_000_000 }
-  return { tenant: 1_000_000, integrations: { provider: { ...shared, ...own } } }
+  return {
+    tenant: 1_000_000,
+    integrations: { provider: { ...shared, ...own } },
+    incoming: {},
+  }
 }
 
 /** 1 when all have the same, 1/n when one has everything (Jain, Chiu and Hawe 1984). */

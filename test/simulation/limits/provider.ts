@@ -1,4 +1,4 @@
-import type { Answer } from '../../../src/rate-limit/hints.ts'
+import type { Answer } from '../../../src/rate-limit/refusals.ts'
 
 const MINUTE_MS = 60_000
 
