@@ -51,7 +51,7 @@ export async function executeSync(
   const side = await sideOf(ports, task)
   if (!side) return refuseRun(ports, message, noStream(task))
   const { held } = lease
-  const reader = held.run.complete ? source : await ports.openSource(unhurried(task))
+  const reader = held.run.complete ? source : await openStream(ports, unhurried(task))
   if (reader.kind === 'refused') return giveUp(ports, message, { held, ...reader })
   const slice = await readPages(ports, {
     side,
