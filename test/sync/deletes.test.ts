@@ -157,6 +157,30 @@ test('S32: a row that comes back after its deletion is the same record; another 
   expect(here.records()).toHaveLength(21)
 })
 
+test('S32: of two rows that were merged there the winner goes on, the loser’s record is deleted, and nothing is linked across', async () => {
+  const rows = rowsOf(20, 4)
+  const { here } = withIds(rows)
+  await here.addTask()
+  await run(here)
+  const links = here.links()
+  const [winner] = rows
+  const [loser] = rows.splice(7, 1)
+  if (!winner || !loser) throw new Error('there are no rows')
+  // The winner has what the loser had.
+  const time = here.ports.clock().toISOString()
+  rows[0] = { ...winner, time, count: 1, title: `row ${loser.id}` }
+  await run(here)
+  const recordOf = (id: string) => {
+    const link = here.links().find(({ externalId }) => externalId === id)
+    return here.records().find((record) => record.id === link?.recordId)
+  }
+  expect(recordOf(winner.id)).toMatchObject({ deleted: null, fields: { title: `row ${loser.id}` } })
+  expect(recordOf(loser.id)?.deleted).not.toBeNull()
+  expect(recordOf(loser.id)?.id).not.toBe(recordOf(winner.id)?.id)
+  expect(here.links()).toEqual(links)
+  expect(here.records()).toHaveLength(20)
+})
+
 describe('S30: a place that the vendor does not reach back to', () => {
   test('among the deletions: whoever was away longer than they are listed compares the ids', async () => {
     const rows = rowsOf(40, 4)
