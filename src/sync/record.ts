@@ -59,6 +59,8 @@ export interface Link {
   readonly retryAt?: string
   /** Why it is not written until something changes or a person says so. */
   readonly parked?: { readonly code: string; readonly message: string }
+  /** It was, and is tried again: it is still on the list of what is parked. */
+  readonly wasParked?: true
 }
 
 /**
