@@ -1,6 +1,6 @@
 import { connectors } from '../connectors/index.ts'
 import type { Collection } from '../core/collection.ts'
-import type { Connection } from '../core/connection.ts'
+import { instanceOrigin, type Connection } from '../core/connection.ts'
 import { AppError, rateLimited } from '../core/errors.ts'
 import { MINUTE_MS } from '../core/time.ts'
 import type { Credentials } from '../credentials/credentials.ts'
@@ -42,9 +42,14 @@ export function managementApp(parts: ManagementParts): ManagementApp {
           const known = Object.keys(connectors).join(', ')
           throw new AppError('bad_request', `integrationId: expected one of ${known}`)
         },
-        keepSecret: async ({ tenantId, integrationId, credentialId: id }) => {
+        keepSecret: async (connection) => {
+          const { tenantId, integrationId, credentialId: id } = connection
+          const origin = instanceOrigin(connection)
           if (!secret) throw new AppError('bad_request', 'credential: is missing')
-          await access.register({ id, tenantId, integrationId }, secret)
+          await access.register(
+            { id, tenantId, integrationId, ...(origin === undefined ? {} : { origin }) },
+            secret,
+          )
         },
         dropSecret: ({ tenantId, integrationId, credentialId, id: connectionId }, origin) =>
           access.disconnect({ tenantId, integrationId, credentialId, connectionId, origin }),

@@ -1,5 +1,5 @@
-import { authorized, missing, reauth, WAITS_FOR_PERSON } from './answer.ts'
-import { isUsable, type Wish } from './credential.ts'
+import { authorized, foreign, missing, reauth, WAITS_FOR_PERSON } from './answer.ts'
+import { isForeign, isUsable, type Wish } from './credential.ts'
 import { MINUTE_MS } from '../core/time.ts'
 import { Look, wishOf } from './look.ts'
 import type {
@@ -28,6 +28,12 @@ interface Known {
   readonly checkedAt: Date
 }
 
+/** A look that others may share. */
+interface Running {
+  readonly answer: Promise<CredentialAnswer>
+  readonly refused: string | undefined
+}
+
 /**
  * Credentials of connections. All instances share one refresh: the pair lies in the vault, the document says which version
  * counts. Within a process callers share one look as well, and a look is good for a minute while the token lives.
@@ -37,7 +43,7 @@ export function credentialAccess(
   options: CredentialOptions,
 ): CredentialAccess {
   const known = new Map<string, Known>()
-  const running = new Map<string, Promise<CredentialAnswer>>()
+  const running = new Map<string, Running>()
   const keep = (key: string, pair: VersionedSecret) => {
     known.delete(key)
     known.set(key, { pair, checkedAt: ports.clock() })
@@ -67,24 +73,26 @@ export function credentialAccess(
         if (answer) return answer
         const others = running.get(key)
         if (!others) break
-        const shared = await others
-        // Who was refused with the very token that the others got needs a look of its own.
-        if (!isRefused(shared, request)) return shared
+        const shared = await others.answer
+        // Who was refused with the very token that the others got needs a look of its own, unless they were refused too: a
+        // vendor that gives the same token again would be asked by one after the other.
+        if (others.refused === wish.refused || !isRefused(shared, request)) return shared
       }
-      const own = look(request, key).finally(() => running.delete(key))
-      running.set(key, own)
-      return own
+      const answer = look(request, key).finally(() => running.delete(key))
+      running.set(key, { answer, refused: wish.refused })
+      return answer
     },
-    refusalOf: async ({ tenantId, credentialId }) => {
+    refusalOf: async ({ tenantId, credentialId, origin }) => {
       const stored = await ports.credentials.get([tenantId], credentialId)
       if (!stored?.document.enabled) return missing
+      if (isForeign(stored.document, origin)) return foreign
       return stored.document.needsReauth ? reauth(WAITS_FOR_PERSON) : undefined
     },
   }
 }
 
-function keyOf({ tenantId, credentialId }: CredentialRequest): string {
-  return JSON.stringify([tenantId, credentialId])
+function keyOf({ tenantId, credentialId, origin }: CredentialRequest): string {
+  return JSON.stringify([tenantId, credentialId, origin])
 }
 
 function isRefused(answer: CredentialAnswer, { refused }: CredentialRequest): boolean {

@@ -40,6 +40,8 @@ export function refuse(
   return { kind: 'refused', code, reason }
 }
 
+export const foreign = refuse('reauth_required', 'it was given for another instance')
+
 export const missing = refuse(
   'credential_not_found',
   'there is no such credential, or it is switched off',

@@ -18,6 +18,10 @@ export interface Authorization {
   readonly tenantId: typeof AUTHORIZATIONS
   readonly kind: 'authorization'
   readonly purpose: Purpose
+  /** Hash of what only the one who began it holds: a browser's cookie, a phone's session token. */
+  readonly binding: string
+  /** The person who asked. */
+  readonly startedBy: string
   readonly redirectUri: string
   /** Version of the key from which the code verifier follows. */
   readonly keyVersion: string
@@ -31,6 +35,11 @@ export const AUTHORIZATIONS = '_authorizations'
 
 export function authorizationId(state: string): string {
   return `authorization-${createHash('sha256').update(state).digest('hex')}`
+}
+
+/** What the store keeps of a proof; compared as it is, since nobody can choose a hash letter by letter. */
+export function bindingOf(proof: string): string {
+  return createHash('sha256').update(proof).digest('hex')
 }
 
 /** RFC 7636 §4.1: 43 characters that only the holder of the key can tell from the state. */

@@ -7,13 +7,14 @@ import {
   AUTHORIZATIONS,
   authorizationId,
   authorizationUrl,
+  bindingOf,
   codeVerifier,
   type Authorization,
   type Purpose,
 } from './authorization.ts'
-import { codeRequest } from './grant.ts'
-import { keepGrant } from './keep-grant.ts'
-import { askingFor } from './look.ts'
+import { askingFor, codeRequest } from './grant.ts'
+import { isIssuedBy } from './provider.ts'
+import { keepGrant } from './keep.ts'
 import type { CredentialPorts } from './ports.ts'
 import { deviceCredentialId, type OAuthSecret } from './secret.ts'
 import { activateSession, openSession, type DeviceSession } from './session.ts'
@@ -41,15 +42,25 @@ const AUTHORIZATION_MS = 10 * MINUTE_MS
 const KEY_NAME = 'oauth-authorization-key'
 const EXCHANGE_TIMEOUT_MS = 30 * SECOND_MS
 
+export interface Begun {
+  readonly id: string
+  /** Where the person's browser goes. */
+  readonly url: string
+  /** Has to be shown at the end: of a browser a secret for its cookie, of a phone the session token. */
+  readonly proof: string
+  /** Of a phone; good once the person has consented. */
+  readonly sessionToken?: string
+}
+
 /**
- * Begins an authorization: the address for the person's browser, and for a phone the session token, which is good once
- * the person has consented. Throws `forbidden`, `connection_not_found`, `bad_request`.
+ * Begins an authorization. It can be ended only by whoever holds the proof: a link that is sent to somebody else connects
+ * neither their account to us nor ours to them. Throws `forbidden`, `connection_not_found`, `bad_request`.
  */
 export async function startAuthorization(
   ports: ConnectPorts,
   { caller, connectionId, redirectUri, deviceLabel }: AuthorizationStart,
-): Promise<{ readonly url: string; readonly sessionToken?: string }> {
-  const { tenantId, roles, userId } = caller
+): Promise<Begun> {
+  const { tenantId, roles, userId, subject } = caller
   const mayConnect = roles.includes('admin') || roles.includes('operator')
   if (deviceLabel === undefined && !mayConnect) {
     throw new AppError('forbidden', 'only an admin or operator may authorize a connection')
@@ -58,7 +69,10 @@ export async function startAuthorization(
   const { integrationId } = connection
   const asking = askingFor(ports, { integrationId, origin }, {})
   if (!asking) {
-    throw new AppError('bad_request', `no OAuth client is set for ${integrationId}`)
+    throw new AppError(
+      'bad_request',
+      `no OAuth client is set for ${integrationId}, or not for ${new URL(origin).hostname}`,
+    )
   }
   const state = ports.newSecret()
   const key = await stateKey(ports)
@@ -89,11 +103,15 @@ export async function startAuthorization(
         }
       : { credentialId: connection.credentialId }),
   }
+  const proof = session?.token ?? ports.newSecret()
+  const id = authorizationId(state)
   const document: Authorization = {
-    id: authorizationId(state),
+    id,
     tenantId: AUTHORIZATIONS,
     kind: 'authorization',
     purpose,
+    binding: bindingOf(proof),
+    startedBy: subject,
     redirectUri,
     keyVersion: key.version,
     expiresAt: addMs(ports.clock(), AUTHORIZATION_MS).toISOString(),
@@ -101,7 +119,7 @@ export async function startAuthorization(
     ttl: (2 * AUTHORIZATION_MS) / SECOND_MS,
   }
   await ports.authorizations.write([AUTHORIZATIONS], [{ kind: 'create', document }])
-  return session ? { url, sessionToken: session.token } : { url }
+  return session ? { id, url, proof, sessionToken: session.token } : { id, url, proof }
 }
 
 async function findConnection(
@@ -129,31 +147,54 @@ export interface Callback {
   readonly state: string
   readonly code?: string | undefined
   readonly error?: string | undefined
+  /** Who answers, where the vendor tells (RFC 9207). */
+  readonly iss?: string | undefined
+  /** What `startAuthorization` gave to whoever began. */
+  readonly proof?: string | undefined
+}
+
+export interface Authorized {
+  readonly purpose: Purpose
+  readonly startedBy: string
+}
+
+/** Why there is no code (RFC 6749 §4.1.2.1), in our words: a page that shows the vendor's would show anybody's. */
+const refusals: Readonly<Record<string, string>> = {
+  access_denied: 'the person did not consent',
+  temporarily_unavailable: 'the vendor is not available now; try again later',
+  server_error: 'the vendor had a fault; try again later',
+  invalid_scope: 'the vendor does not know a scope that was asked for',
+  unauthorized_client: 'the vendor does not let our client do this',
 }
 
 /**
- * Ends an authorization: takes the code for tokens and stores them. A state works once. Throws `bad_request` for a state
- * that is unknown, used or expired, and for a refusal; `rate_limited`, with the state still good; `vendor_failed` when the
- * vendor gave no tokens.
+ * Ends an authorization: takes the code for tokens and stores them. A state works once, for whoever began. Throws
+ * `forbidden` for anybody else, and leaves the state to the right one; `bad_request` for a state that is unknown, used or
+ * expired, an answer of another server than was asked, a connection that has changed since, and for a refusal;
+ * `rate_limited`, with the state still good; `vendor_failed` when the vendor gave no tokens.
  */
 export async function completeAuthorization(
   ports: ConnectPorts,
-  { state, code, error }: Callback,
-): Promise<Purpose> {
-  const found = await findAuthorization(ports, state)
-  const { purpose, redirectUri, keyVersion } = found.document
+  { state, code, error, iss, proof = '' }: Callback,
+): Promise<Authorized> {
+  const found = await findAuthorization(ports, state, proof)
+  const { purpose, redirectUri, keyVersion, startedBy } = found.document
   const { tokenUrl } = ports.providerOf(purpose.integrationId) ?? {}
   const call = tokenCallOf(tokenUrl, { ...purpose, isAwaited: true })
   const waitMs = code === undefined ? undefined : await ports.quota.admit(call)
   if (waitMs !== undefined) throw rateLimited(waitMs)
   await takeAuthorization(ports, found)
-  if (error !== undefined || code === undefined) {
-    throw new AppError('bad_request', 'the vendor or the person refused the authorization')
-  }
   const asking = askingFor(ports, purpose, {})
   const key = await ports.vault.get(KEY_NAME, keyVersion)
-  if (!asking || key === undefined) {
+  if (!asking || key === undefined || !(await isStillMeant(ports, purpose))) {
     throw new AppError('bad_request', 'the authorization cannot be ended any more; begin anew')
+  }
+  if (iss !== undefined && !isIssuedBy(asking.provider, purpose.origin, iss)) {
+    throw new AppError('bad_request', 'the answer is of another server than was asked; begin anew')
+  }
+  if (error !== undefined || code === undefined) {
+    const reason = Object.hasOwn(refusals, error ?? '') ? refusals[error ?? ''] : undefined
+    throw new AppError('bad_request', reason ?? 'the vendor or the person refused it')
   }
   const askedAt = ports.clock()
   const request = codeRequest(asking, { code, redirectUri, verifier: codeVerifier(key, state) })
@@ -166,17 +207,32 @@ export async function completeAuthorization(
   await keepGrant(ports, purpose, grantOf(outcome.token, askedAt))
   const sessionId = purpose.device?.sessionId ?? null
   if (sessionId !== null) await activateSession(ports, purpose.tenantId, sessionId)
-  return purpose
+  return { purpose, startedBy }
+}
+
+/** Whether the connection is still the one that the person was asked for: one that was removed gets no credential. */
+async function isStillMeant(
+  { connections }: ConnectPorts,
+  { tenantId, connectionId, integrationId, origin, credentialId, device }: Purpose,
+): Promise<boolean> {
+  const connection = (await connections.get([tenantId], connectionId))?.document
+  if (connection?.integrationId !== integrationId) return false
+  const isSame = device !== undefined || connection.credentialId === credentialId
+  return isSame && instanceOrigin(connection) === origin
 }
 
 async function findAuthorization(
   ports: ConnectPorts,
   state: string,
+  proof: string,
 ): Promise<Stored<Authorization>> {
   const stored = await ports.authorizations.get([AUTHORIZATIONS], authorizationId(state))
   const isGood =
     stored && !stored.document.used && new Date(stored.document.expiresAt) > ports.clock()
   if (!isGood) throw badState()
+  if (stored.document.binding !== bindingOf(proof)) {
+    throw new AppError('forbidden', 'the authorization was begun elsewhere: end it there')
+  }
   return stored
 }
 

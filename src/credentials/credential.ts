@@ -16,6 +16,8 @@ export interface Credential {
   readonly id: string
   readonly tenantId: string
   readonly integrationId: string
+  /** Of the instance that it was given for. A connection that is led elsewhere does not take its secrets along. */
+  readonly origin?: string
   /** `device` are those of people's phones: they are refreshed on use only. */
   readonly type: 'oauth2' | 'api_key' | 'basic' | 'device'
   readonly expiryTime: string | null
@@ -41,6 +43,8 @@ export interface Credential {
   readonly notice?: Notice | null
   /** Whether the operators know that the provider does not accept our client. */
   readonly clientRefused?: boolean
+  /** When it was ended, while the provider is still to be told. */
+  readonly endedAt?: string | null
   /** Of a phone's credential: whose it is, and where. */
   readonly device?: { readonly userSysId: string; readonly origin: string }
 }
@@ -51,6 +55,11 @@ export interface Intent {
   readonly version: string
   /** When it was used first: a reuse window begins then. */
   readonly since: string
+}
+
+/** Whether the secrets were given for another instance than the one that they are to be sent to. */
+export function isForeign({ origin }: Credential, asked: string): boolean {
+  return origin !== undefined && origin !== asked
 }
 
 /** How a caller finds a credential. */

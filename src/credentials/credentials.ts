@@ -3,11 +3,12 @@ import { credentialAccess, type CredentialAccess } from './access.ts'
 import {
   completeAuthorization,
   startAuthorization,
+  type Authorized,
   type AuthorizationStart,
+  type Begun,
   type Callback,
 } from './connect.ts'
-import { disconnect } from './disconnect.ts'
-import type { Purpose } from './authorization.ts'
+import { disconnect, type Ending } from './disconnect.ts'
 import {
   refreshForDevice,
   type DeviceCaller,
@@ -16,7 +17,7 @@ import {
   type DeviceToken,
 } from './device.ts'
 import { defaultOptions, type CredentialOptions } from './ports.ts'
-import { registerCredential } from './register.ts'
+import { registerCredential } from './keep.ts'
 import type { Secret } from './secret.ts'
 import {
   isSessionToken,
@@ -30,9 +31,9 @@ import { refreshExpiring, type RefreshAudit, type SweepLimits, type SweepPorts }
 /** Everything that others may ask of credentials. */
 export interface Credentials extends CredentialAccess {
   refreshExpiring(limits: SweepLimits): Promise<RefreshAudit>
-  startAuthorization(start: AuthorizationStart): ReturnType<typeof startAuthorization>
-  completeAuthorization(callback: Callback): Promise<Purpose>
-  disconnect(of: Parameters<typeof disconnect>[1]): Promise<void>
+  startAuthorization(start: AuthorizationStart): Promise<Begun>
+  completeAuthorization(callback: Callback): Promise<Authorized>
+  disconnect(of: Ending): Promise<void>
   register(of: Parameters<typeof registerCredential>[1], secret: Secret): Promise<void>
   refreshForDevice(request: DeviceRequest): Promise<DeviceToken>
   /** Who holds a bearer token: a phone's session of ours, or what `verify` says. Throws `unauthenticated`. */
@@ -47,13 +48,14 @@ export function openCredentials(
   ports: AllPorts,
   options: Pick<CredentialOptions, 'owner'> & Partial<CredentialOptions>,
 ): Credentials {
-  const access = credentialAccess(ports, { ...defaultOptions, ...options })
+  const all: CredentialOptions = { ...defaultOptions, ...options }
+  const access = credentialAccess(ports, all)
   return {
     ...access,
     refreshExpiring: (limits) => refreshExpiring(ports, access, limits),
     startAuthorization: (start) => startAuthorization(ports, start),
     completeAuthorization: (callback) => completeAuthorization(ports, callback),
-    disconnect: (of) => disconnect(ports, of),
+    disconnect: (of) => disconnect(ports, all, of),
     register: (of, secret) => registerCredential(ports, of, secret),
     refreshForDevice: (request) => refreshForDevice(ports, access, request),
     deviceCaller: async (token, verify) => {

@@ -1,6 +1,7 @@
 import { importPKCS8, SignJWT } from 'jose'
-import { endpointOf, type Provider } from './provider.ts'
-import type { OAuthSecret } from './secret.ts'
+import type { CredentialPorts, CredentialRequest } from './ports.ts'
+import { endpointOf, mayShowOurClient, type Provider } from './provider.ts'
+import type { OAuthSecret, RefreshSecret } from './secret.ts'
 
 /** A registration with a vendor. */
 export interface OAuthClient {
@@ -11,6 +12,7 @@ export interface OAuthClient {
 /** A request to a token or revocation endpoint, ready to be sent. */
 export interface TokenRequest {
   readonly url: string
+  readonly method: 'POST' | 'DELETE'
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
 }
@@ -60,12 +62,55 @@ export function codeRequest(
   })
 }
 
-/** RFC 7009 §2.1; undefined where the vendor has no such endpoint. */
-export function revocationRequest(asking: Asking, token: string): TokenRequest | undefined {
-  const { revokeUrl } = asking.provider
-  if (revokeUrl === undefined) return undefined
-  const request = tokenRequest(asking, { token, token_type_hint: 'refresh_token' })
-  return { ...request, url: endpointOf(revokeUrl, asking.origin) }
+/**
+ * Tells the vendor that a grant has ended (RFC 7009 §2.1, or the vendor's own way); undefined where the vendor has no such
+ * endpoint, or takes an access token and there is none.
+ */
+export function revocationRequest(
+  { provider, client, origin }: Asking,
+  { refreshToken, accessToken }: Pick<RefreshSecret, 'refreshToken' | 'accessToken'>,
+): TokenRequest | undefined {
+  const { revocation } = provider
+  const token = revocation?.token === 'access' ? accessToken : refreshToken
+  if (!revocation || token === undefined) return undefined
+  const { field = 'token', method, headers } = revocation
+  const proof = revocation.proof ?? provider.clientAuthentication
+  const json = (revocation.encoding ?? provider.encoding) === 'json'
+  const fields = {
+    ...(field === null ? {} : { [field]: token }),
+    ...(field === 'token' && !revocation.token ? { token_type_hint: 'refresh_token' } : {}),
+    ...(proof === 'body' ? { client_id: client.clientId, client_secret: client.clientSecret } : {}),
+  }
+  const url = endpointOf(revocation.url, origin)
+    .replace('{client_id}', encodeURIComponent(client.clientId))
+    .replace('{token}', encodeURIComponent(token))
+  return {
+    url,
+    method: method ?? 'POST',
+    headers: {
+      accept: 'application/json',
+      'content-type': json ? 'application/json' : 'application/x-www-form-urlencoded',
+      ...(proof === 'basic' ? { authorization: basic(client) } : {}),
+      ...(proof === 'bearer' ? { authorization: `Bearer ${token}` } : {}),
+      ...headers,
+    },
+    body: json ? JSON.stringify(fields) : new URLSearchParams(fields).toString(),
+  }
+}
+
+/** How the provider is asked; undefined where neither the secret nor the settings hold a client that may be shown there. */
+export function askingFor(
+  ports: Pick<CredentialPorts, 'providerOf' | 'clientOf'>,
+  { integrationId, origin }: Pick<CredentialRequest, 'integrationId' | 'origin'>,
+  secret: Pick<OAuthSecret, 'clientId' | 'clientSecret'>,
+): Asking | undefined {
+  const provider = ports.providerOf(integrationId)
+  if (!provider) return undefined
+  const ours = mayShowOurClient(provider, origin) ? ports.clientOf(integrationId) : undefined
+  const clientId = secret.clientId ?? ours?.clientId
+  const clientSecret = secret.clientSecret ?? (secret.clientId ? undefined : ours?.clientSecret)
+  if (clientId === undefined || clientSecret === undefined) return undefined
+  return { provider, origin, client: { clientId, clientSecret } }
 }
 
 function tokenRequest(
@@ -81,6 +126,7 @@ function tokenRequest(
   const json = provider.encoding === 'json'
   return {
     url: endpointOf(provider.tokenUrl, origin),
+    method: 'POST',
     headers: {
       // GitHub answers with a form otherwise.
       accept: 'application/json',
@@ -106,11 +152,10 @@ async function assertionOf(
   { now, id }: { readonly now: Date; readonly id: string },
 ): Promise<string> {
   const { algorithm, keyId, privateKey, subject } = secret
-  const audience =
-    secret.audience ??
-    (provider.assertionAudience === 'client_id'
-      ? client.clientId
-      : new URL(endpointOf(provider.tokenUrl, origin)).origin)
+  const tokenUrl = endpointOf(provider.tokenUrl, origin)
+  const audiences = { client_id: client.clientId, token_url: tokenUrl }
+  const rule = provider.assertionAudience
+  const audience = secret.audience ?? (rule ? audiences[rule] : new URL(tokenUrl).origin)
   const issuedAt = Math.floor(now.getTime() / 1_000)
   return new SignJWT({ jti: id })
     .setProtectedHeader({ alg: algorithm, ...(keyId === undefined ? {} : { kid: keyId }) })

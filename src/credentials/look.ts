@@ -1,8 +1,23 @@
 import type { Stored } from '../core/collection.ts'
 import { SECOND_MS } from '../core/time.ts'
-import { authorized, missing, reauth, refuse, unchanging, WAITS_FOR_PERSON } from './answer.ts'
-import { isAlive, standingOf, type Credential, type Standing, type Wish } from './credential.ts'
-import type { Asking } from './grant.ts'
+import {
+  authorized,
+  foreign,
+  missing,
+  reauth,
+  refuse,
+  unchanging,
+  WAITS_FOR_PERSON,
+} from './answer.ts'
+import {
+  isAlive,
+  isForeign,
+  standingOf,
+  type Credential,
+  type Standing,
+  type Wish,
+} from './credential.ts'
+import { askingFor } from './grant.ts'
 import type {
   CredentialAnswer,
   CredentialOptions,
@@ -55,6 +70,7 @@ export class Look {
     const { tenantId, credentialId } = request
     const stored = await ports.credentials.get([tenantId], credentialId)
     if (!stored?.document.enabled) return { answer: missing }
+    if (isForeign(stored.document, request.origin)) return { answer: foreign }
     const pair = await this.#read(stored.document)
     if (!pair) return { answer: refuse('credential_not_found', 'the vault holds no usable secret') }
     const { secret, version } = pair
@@ -73,12 +89,21 @@ export class Look {
       case 'cooling':
       case 'busy':
         // Somebody refreshes already, or will later: until then the token that still works is good enough.
-        if (isAlive(secret, now, wish)) return { answer: authorized(secret), pair }
+        if (isAlive(secret, now, wish) && !this.#diesSoon(standing)) {
+          return { answer: authorized(secret), pair }
+        }
         return this.#wait(standing, now)
       case 'unsettled':
       case 'free':
         return this.#refresh(stored, current)
     }
+  }
+
+  /** Whether the vendor ends the present token as soon as it gives another, which somebody is asking for. */
+  #diesSoon({ kind }: Standing): boolean {
+    const { ports, options, request } = this.#looking
+    const { killsOldAccess = false } = ports.providerOf(request.integrationId) ?? {}
+    return killsOldAccess && kind === 'busy' && this.#waitedMs < options.patienceMs
   }
 
   /** The pair that the pointer names. One that is gone is looked for under the pointer's present place. */
@@ -134,7 +159,7 @@ export class Look {
     const { ports, options, request } = this.#looking
     const asking = askingFor(ports, request, current.secret)
     if (!asking) {
-      const reason = `no OAuth client is set for ${request.integrationId}`
+      const reason = `no OAuth client is set for ${request.integrationId}, or not for this host`
       return { answer: refuse('credential_not_found', reason) }
     }
     const call = tokenCallOf(asking.provider.tokenUrl, request)
@@ -164,20 +189,6 @@ export class Look {
       ? authorized(secret)
       : undefined
   }
-}
-
-/** How the provider is asked; undefined where neither the secret nor the settings hold a client. */
-export function askingFor(
-  ports: Pick<CredentialPorts, 'providerOf' | 'clientOf'>,
-  { integrationId, origin }: Pick<CredentialRequest, 'integrationId' | 'origin'>,
-  secret: Pick<OAuthSecret, 'clientId' | 'clientSecret'>,
-): Asking | undefined {
-  const provider = ports.providerOf(integrationId)
-  const ours = ports.clientOf(integrationId)
-  const clientId = secret.clientId ?? ours?.clientId
-  const clientSecret = secret.clientSecret ?? (secret.clientId ? undefined : ours?.clientSecret)
-  if (!provider || clientId === undefined || clientSecret === undefined) return undefined
-  return { provider, origin, client: { clientId, clientSecret } }
 }
 
 export function wishOf({ refused, lastingMs }: CredentialRequest): Wish {

@@ -12,13 +12,32 @@ export type Rotation =
   /** It may be used again for so long, in case an answer was lost. */
   | { readonly kind: 'reuse_window'; readonly windowMs: number }
 
+/** How a vendor is told that a grant has ended: as RFC 7009 §2.1 says, where nothing else stands. */
+export interface Revocation {
+  /** May hold `{client_id}` and `{token}`. */
+  readonly url: string
+  readonly method?: 'DELETE'
+  /** It takes a live access token, and ends everything that came of the same consent. */
+  readonly token?: 'access'
+  /** In the body, `token` otherwise; null where the body holds none. */
+  readonly field?: 'access_token' | null
+  /** Who asks: the token itself, or the client in a header; as at the token endpoint otherwise. */
+  readonly proof?: 'bearer' | 'basic' | 'none'
+  readonly encoding?: 'json'
+  readonly headers?: Readonly<Record<string, string>>
+}
+
 /** How a vendor deviates from RFC 6749, as data. */
 export interface Provider {
   readonly integrationId: string
   /** Each a path on the connection's own instance, or a URL where the vendor has one place for everybody. */
   readonly authorizeUrl?: string
+  /** Its name in answers (RFC 9207), where it is not simply at the origin of `authorizeUrl`. */
+  readonly issuer?: string
   readonly tokenUrl: string
-  readonly revokeUrl?: string
+  readonly revocation?: Revocation
+  /** Of a vendor whose customers have hosts of their own: to these, and to no other, our own client is shown. */
+  readonly domains?: readonly string[]
   readonly rotation: Rotation
   /** Whether a refresh ends the access tokens issued before. */
   readonly killsOldAccess: boolean
@@ -32,8 +51,8 @@ export interface Provider {
   readonly scopeSeparator: ' ' | ','
   readonly authorizeParameters?: Readonly<Record<string, string>>
   readonly tokenParameters?: Readonly<Record<string, string>>
-  /** `aud` of a JWT bearer assertion (RFC 7523 §3): the client id, or the token endpoint's origin. */
-  readonly assertionAudience?: 'client_id' | 'origin'
+  /** `aud` of a JWT bearer assertion (RFC 7523 §3); the token endpoint's origin where nothing stands. */
+  readonly assertionAudience?: 'client_id' | 'token_url'
   /** Words for a dead grant beyond the common ones; a status where the word means it only with that status. */
   readonly dead?: readonly { readonly error: string; readonly status?: number }[]
 }
@@ -41,6 +60,29 @@ export interface Provider {
 /** Where one of the provider's endpoints is, for a connection to `origin`. */
 export function endpointOf(endpoint: string, origin: string): string {
   return endpoint.startsWith('/') ? `${origin}${endpoint}` : endpoint
+}
+
+const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]'])
+
+/**
+ * Whether our own registration with the vendor may be shown to an instance: a tenant can register any host, and whoever
+ * owns that would read our client secret. Other hosts need a client of the tenant's own.
+ */
+export function mayShowOurClient({ domains, tokenUrl }: Provider, origin: string): boolean {
+  if (!tokenUrl.startsWith('/')) return true
+  const { hostname, protocol } = new URL(origin)
+  if (LOOPBACK.has(hostname)) return true
+  return protocol === 'https:' && (domains ?? []).some((domain) => hostname.endsWith(`.${domain}`))
+}
+
+/**
+ * Whether an answer that names its issuer came from the server that was asked (RFC 9207 §2.4). Where the vendor's exact name
+ * is not known, as with one for each of its tenants, the origin has to be the one that the browser was sent to.
+ */
+export function isIssuedBy({ issuer, authorizeUrl }: Provider, origin: string, named: string) {
+  if (issuer !== undefined) return named === issuer
+  if (authorizeUrl === undefined || !URL.canParse(named)) return false
+  return new URL(named).origin === new URL(endpointOf(authorizeUrl, origin)).origin
 }
 
 /** Clocks and networks: a token is not used again in the last minute of its window. */

@@ -3,10 +3,18 @@ import { explain } from '../core/errors.ts'
 import { retryDelayMs } from '../core/retry-delay.ts'
 import { addMs, MINUTE_MS, SECOND_MS } from '../core/time.ts'
 import { claimed, type Credential, type Intent } from './credential.ts'
-import { isAbandoned, replace, whileHolding, type Held } from './lease.ts'
-import { adoptLatest, movePointer, type Seen } from './pointer.ts'
+import {
+  isAbandoned,
+  replace,
+  whileHolding,
+  type Held,
+  adoptLatest,
+  movePointer,
+  type Seen,
+} from './lease.ts'
 import type { CredentialPorts } from './ports.ts'
 import { mayReplay } from './provider.ts'
+import { revokeGrant } from './disconnect.ts'
 import { secretName, type OAuthSecret, type VersionedSecret } from './secret.ts'
 import type { GrantOutcome, Token } from './token-answer.ts'
 import { askOnce, type Refreshing } from './token-call.ts'
@@ -45,10 +53,27 @@ export async function refreshOAuthToken(work: Refreshing, seen: Seen): Promise<R
   })
   if (result.kind === 'stored') {
     const isOurs = await movePointer(ports, held.stored, result.pair)
+    if (!isOurs) await endIfEnded(work, held, result.pair)
     return isOurs ? { kind: 'refreshed', pair: result.pair } : again
   }
   const isUncertain = result.isUncertain || inherited !== undefined
   return settle(work, { held, current, outcome: result.outcome, isUncertain })
+}
+
+/** A credential that was ended while its provider was slow: what came of it is ended as well. */
+async function endIfEnded(
+  work: Refreshing,
+  { stored }: Held,
+  { secret }: VersionedSecret<OAuthSecret>,
+): Promise<void> {
+  const { ports } = work
+  const { tenantId, id } = stored.document
+  const found = await ports.credentials.get([tenantId], id)
+  if (found && !found.document.endedAt) return
+  const { kind } = await revokeGrant(work, secret)
+  if (kind !== 'told')
+    ports.log.warn('a grant was removed without its vendor knowing', { credentialId: id })
+  await ports.vault.remove(secretName(id))
 }
 
 /** A claim of which only the answer was lost is held all the same: nothing was done with it yet. */

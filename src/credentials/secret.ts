@@ -53,6 +53,7 @@ export type OAuthSecret = Extract<
   Secret,
   { kind: 'refresh_token' | 'client_credentials' | 'jwt_bearer' }
 >
+export type RefreshSecret = Extract<Secret, { kind: 'refresh_token' }>
 
 /** A secret in the version that was read. */
 export interface VersionedSecret<S = Secret> {

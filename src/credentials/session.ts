@@ -115,10 +115,29 @@ export function revokeSession(
   })
 }
 
+/** Ends every phone at an instance. */
+export async function revokeSessions(
+  ports: Pick<SessionPorts, 'sessions'>,
+  { tenantId, origin }: Pick<DeviceSession, 'tenantId' | 'origin'>,
+): Promise<void> {
+  const query = {
+    anyOf: [
+      [
+        { field: 'kind', is: '=', value: 'device-session' },
+        { field: 'origin', is: '=', value: origin },
+      ],
+    ],
+  } as const
+  for await (const { document } of ports.sessions.query(query, [tenantId])) {
+    if (document.status === 'revoked') continue
+    await change(ports, document, (session) => ({ ...session, status: 'revoked' }))
+  }
+}
+
 const TRIES = 5
 
 async function change(
-  { sessions }: SessionPorts,
+  { sessions }: Pick<SessionPorts, 'sessions'>,
   { tenantId, id }: Pick<DeviceSession, 'tenantId' | 'id'>,
   next: (session: DeviceSession) => DeviceSession,
 ): Promise<void> {

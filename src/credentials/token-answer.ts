@@ -72,8 +72,9 @@ export function readTokenAnswer(answer: TokenAnswer, provider: Provider, now: Da
   if (isDead) return { kind: 'dead', reason }
   const meaning = error === undefined ? undefined : meanings[error]
   if (meaning && meaning !== 'throttled') return { kind: meaning, reason }
-  // A gateway that gave up waiting says nothing of what happened behind it.
-  if (status === 504) return { kind: 'unknown', reason }
+  // A gateway that gave up waiting says nothing of what happened behind it; half an answer says that it did happen.
+  const isHalf = status < 300 && body === undefined && answer.text.trimStart().startsWith('{')
+  if (status === 504 || isHalf) return { kind: 'unknown', reason }
   const refuses = status >= 400 && status < 500 && status !== 408 && body !== undefined
   return { kind: refuses ? 'operator' : 'unavailable', reason }
 }

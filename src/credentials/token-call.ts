@@ -79,7 +79,7 @@ export async function post(
   { request, call, timeoutMs }: Posting,
 ): Promise<TokenAnswer> {
   const response = await fetch(request.url, {
-    method: 'POST',
+    method: request.method,
     headers: request.headers,
     body: request.body,
     redirect: 'manual',

@@ -37,9 +37,7 @@ export interface ConnectionPorts {
   readonly connections: Collection<Connection>
   /** Throws `bad_request` when no connector has the name. */
   readonly checkIntegration: (integrationId: string) => void
-  readonly keepSecret: (
-    of: Pick<Connection, 'tenantId' | 'integrationId' | 'credentialId'>,
-  ) => Promise<void>
+  readonly keepSecret: (of: Connection) => Promise<void>
   /** Ends the credential at the provider and removes the secret. */
   readonly dropSecret: (connection: Connection, origin: string) => Promise<void>
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { startOAuthProvider, TWIN_CLIENT } from '../../infra/local/oauth/provider.ts'
 import type { Connection } from '../../src/core/connection.ts'
-import { registeredInstance } from '../../src/credentials/instance.ts'
+import { registeredInstance } from '../../src/credentials/device.ts'
 import { deviceCredentialId, olderSecretName } from '../../src/credentials/secret.ts'
 import { connecting, connectionTo } from './connecting.ts'
 import { localProvider } from './local-provider.ts'
@@ -223,7 +223,11 @@ describe('a phone that a person connects', () => {
   const person = { subject: USER, tenantId: 'tenant-1', roles: [], userId: USER }
 
   async function connectPhone(here: Awaited<ReturnType<typeof world>>, deviceLabel = 'my phone') {
-    const { url, sessionToken = '' } = await here.startAuthorization({
+    const {
+      url,
+      proof,
+      sessionToken = '',
+    } = await here.startAuthorization({
       caller: person,
       connectionId: 'conn-1',
       redirectUri: 'http://127.0.0.1:7071/api/oauth/callback',
@@ -231,7 +235,7 @@ describe('a phone that a person connects', () => {
     })
     const sent = await fetch(url, { redirect: 'manual' })
     const back = new URL(sent.headers.get('location') ?? '').searchParams
-    const callback = { state: back.get('state') ?? '', code: back.get('code') ?? '' }
+    const callback = { state: back.get('state') ?? '', code: back.get('code') ?? '', proof }
     return { sessionToken, callback }
   }
 

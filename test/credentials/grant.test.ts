@@ -48,6 +48,7 @@ describe('the request for a token', () => {
     ['servicenow', 'RS256', 'id:&'],
     ['salesforce', 'RS256', 'https://acme.example'],
     ['servicenow', 'ES256', 'id:&'],
+    ['google', 'RS256', 'https://oauth2.googleapis.com/token'],
   ] as const)('of %s with a key of %s is an assertion for %s (RFC 7523 §3)', async (row) => {
     const [vendor, algorithm, audience] = row
     const { publicKey, privateKey } = await generateKeyPair(algorithm, { extractable: true })
@@ -73,10 +74,48 @@ describe('the request for a token', () => {
 })
 
 test('ServiceNow’s revocation has the token in the body, never in the address', () => {
-  const request = revocationRequest(asking('servicenow'), 'r')
+  const request = revocationRequest(asking('servicenow'), { refreshToken: 'r' })
   expect(request?.url).toBe('https://acme.example/oauth_revoke_token.do')
   expect(new URLSearchParams(request?.body).get('token')).toBe('r')
-  expect(revocationRequest(asking('hubspot'), 'r')).toBeUndefined()
+  expect(revocationRequest(asking('microsoft'), { refreshToken: 'r' })).toBeUndefined()
+})
+
+describe('how a vendor is told that a grant has ended', () => {
+  const basic = `Basic ${Buffer.from('id%3A%26:s%C3%A9%20cret').toString('base64')}`
+  test.for([
+    ['zendesk', 'DELETE https://acme.example/api/v2/oauth/tokens/current.json', 'Bearer a', '{}'],
+    [
+      'github',
+      'DELETE https://api.github.com/applications/id%3A%26/grant',
+      basic,
+      '{"access_token":"a"}',
+    ],
+    ['slack', 'POST https://slack.com/api/auth.revoke', 'Bearer a', ''],
+    ['notion', 'POST https://api.notion.com/v1/oauth/revoke', basic, '{"token":"a"}'],
+    [
+      'google',
+      'POST https://oauth2.googleapis.com/revoke',
+      undefined,
+      'token=r%2B%2F%3D&token_type_hint=refresh_token&client_id=id%3A%26&client_secret=s%C3%A9+cret',
+    ],
+    [
+      'salesforce',
+      'POST https://acme.example/services/oauth2/revoke',
+      undefined,
+      'token=r%2B%2F%3D&token_type_hint=refresh_token&client_id=id%3A%26&client_secret=s%C3%A9+cret',
+    ],
+    ['hubspot', 'DELETE https://api.hubapi.com/oauth/v1/refresh-tokens/r%2B%2F%3D', undefined, ''],
+  ] as const)('%s: %s', ([vendor, line, authorization, body]) => {
+    const request = revocationRequest(asking(vendor), { ...grant, accessToken: 'a' })
+    expect(`${request?.method} ${request?.url}`).toBe(line)
+    expect(request?.headers['authorization']).toBe(authorization)
+    expect(request?.body).toBe(body)
+  })
+
+  test('Notion wants to know which version of its API is meant', () => {
+    const request = revocationRequest(asking('notion'), { ...grant, accessToken: 'a' })
+    expect(request?.headers['notion-version']).toMatch(/^\d{4}-\d{2}-\d{2}$/)
+  })
 })
 
 describe('where a browser is sent', () => {
@@ -118,7 +157,23 @@ describe('where a browser is sent', () => {
     expect(Object.fromEntries(sent(vendor).searchParams)).toMatchObject(parameters)
   })
 
-  test('a vendor without PKCE is sent no challenge', () => {
-    expect(sent('slack').searchParams.has('code_challenge')).toBe(false)
+  test('Slack parts scopes with commas, the others with spaces', () => {
+    const scopeOf = (vendor: string) => {
+      const { provider, origin } = asking(vendor)
+      const url = authorizationUrl({
+        provider: { ...provider, scopes: ['a', 'b'] },
+        origin,
+        clientId: 'id',
+        redirectUri: 'https://us.example/api/oauth/callback',
+        state: 'a-state',
+        verifier: 'v',
+      })
+      return new URL(url ?? '').searchParams.get('scope')
+    }
+    expect([scopeOf('slack'), scopeOf('google')]).toEqual(['a,b', 'a b'])
+  })
+
+  test.for(['slack', 'github', 'notion', 'hubspot'])('%s knows no PKCE: no challenge', (vendor) => {
+    expect(sent(vendor).searchParams.has('code_challenge')).toBe(false)
   })
 })

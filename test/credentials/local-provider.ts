@@ -5,12 +5,12 @@ import { providerOf } from '../../src/credentials/providers.ts'
 export function localProvider(integrationId: string): Provider | undefined {
   const provider = providerOf(integrationId)
   if (!provider) return undefined
-  const pathOf = (url: string) => (url.startsWith('/') ? url : new URL(url).pathname)
-  const { authorizeUrl, tokenUrl, revokeUrl } = provider
+  const pathOf = (url: string) => (url.startsWith('/') ? url : decodeURI(new URL(url).pathname))
+  const { authorizeUrl, tokenUrl, revocation } = provider
   return {
     ...provider,
     tokenUrl: pathOf(tokenUrl),
     ...(authorizeUrl === undefined ? {} : { authorizeUrl: pathOf(authorizeUrl) }),
-    ...(revokeUrl === undefined ? {} : { revokeUrl: pathOf(revokeUrl) }),
+    ...(revocation ? { revocation: { ...revocation, url: pathOf(revocation.url) } } : {}),
   }
 }

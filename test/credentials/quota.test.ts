@@ -164,21 +164,23 @@ test('S23: what the sweep has no quota for is left to the next run, which takes 
 
 test('a person who connects while the host pauses is told to wait, and the state stays good', async () => {
   await using here = await world()
-  const { url } = await here.startAuthorization({
+  const { url, proof } = await here.startAuthorization({
     caller: admin,
     connectionId: 'conn-1',
     redirectUri: 'http://127.0.0.1:7071/api/oauth/callback',
   })
   const sent = await fetch(url, { redirect: 'manual' })
   const back = new URL(sent.headers.get('location') ?? '').searchParams
-  const given = { state: back.get('state') ?? '', code: back.get('code') ?? '' }
+  const given = { state: back.get('state') ?? '', code: back.get('code') ?? '', proof }
   await here.limits.learnFrom(call, { ...tooMany, headers: new Headers({ 'retry-after': '5' }) })
   await expect(here.completeAuthorization(given)).rejects.toMatchObject({
     code: 'rate_limited',
     afterMs: 5_000,
   })
   here.time.nowMs += 5_001
-  expect(await here.completeAuthorization(given)).toMatchObject({ connectionId: 'conn-1' })
+  expect(await here.completeAuthorization(given)).toMatchObject({
+    purpose: { connectionId: 'conn-1' },
+  })
 })
 
 test('a credential is not ended without its provider hearing of it: the caller is told to wait', async () => {

@@ -11,7 +11,7 @@ const provider: Provider = {
   integrationId: 'servicenow',
   authorizeUrl: '/auth',
   tokenUrl: '/token',
-  revokeUrl: '/token/revocation',
+  revocation: { url: '/token/revocation' },
   scopes: ['openid', 'offline_access'],
   authorizeParameters: { prompt: 'consent' },
 }
@@ -24,14 +24,14 @@ async function connected() {
     client: CLIENT,
     connections: [connectionTo(server.origin)],
   })
-  const { url } = await world.startAuthorization({
+  const { url, proof } = await world.startAuthorization({
     caller: admin,
     connectionId: 'conn-1',
     redirectUri: REDIRECT_URI,
   })
   const back = (await consent(url)).searchParams
-  const callback = { state: back.get('state') ?? '', code: back.get('code') ?? '' }
-  const purpose = await world.completeAuthorization(callback)
+  const callback = { state: back.get('state') ?? '', code: back.get('code') ?? '', proof }
+  const { purpose } = await world.completeAuthorization(callback)
   const owned = starting.move()
   const { credentialId, tenantId, integrationId, origin } = purpose
   const request = { credentialId, tenantId, integrationId, origin }
@@ -66,13 +66,13 @@ test('a state works once, and a code does not work without its verifier', async 
   await using here = await connected()
   const again = here.world.completeAuthorization(here.callback)
   await expect(again).rejects.toMatchObject({ code: 'bad_request' })
-  const forged = here.world.completeAuthorization({ state: 'made-up', code: here.callback.code })
+  const forged = here.world.completeAuthorization({ ...here.callback, state: 'made-up' })
   await expect(forged).rejects.toMatchObject({ code: 'bad_request' })
 })
 
 test('an authorization that nobody ended in ten minutes is over', async () => {
   await using here = await connected()
-  const { url } = await here.world.startAuthorization({
+  const { url, proof } = await here.world.startAuthorization({
     caller: admin,
     connectionId: 'conn-1',
     redirectUri: REDIRECT_URI,
@@ -82,6 +82,7 @@ test('an authorization that nobody ended in ten minutes is over', async () => {
   const late = here.world.completeAuthorization({
     state: back.get('state') ?? '',
     code: back.get('code') ?? '',
+    proof,
   })
   await expect(late).rejects.toMatchObject({ code: 'bad_request' })
 })
@@ -134,6 +135,7 @@ test('a credential that is ended is revoked at the real server and gone from the
   await using here = await connected()
   await here.world.disconnect(here.request)
   expect(here.world.vault.secrets.has('credential-cred-1')).toBe(false)
+  expect(here.world.credentials.all()).toEqual([])
   expect(here.server.revokedGrants()).toBe(1)
   expect(await here.world.getCredential(here.request)).toMatchObject({
     kind: 'refused',

@@ -6,8 +6,11 @@ import { freshCredential, key, simulate, type Chances } from './simulation.ts'
 const rotations: readonly Rotation[] = [
   { kind: 'none' },
   { kind: 'single_use' },
+  { kind: 'optional' },
   { kind: 'reuse_window', windowMs: 600_000 },
 ]
+/** After a crash nobody knows whether such a token was used up. */
+const mayAsk: ReadonlySet<Rotation['kind']> = new Set(['single_use', 'optional'])
 const INSTANCES = 3
 const CALLERS = 2
 
@@ -62,7 +65,7 @@ function judge(
     'nobody is told twice, unless the teller died': happened.crashes > 0 || notices.length === told,
     'one refresh where nothing goes wrong': !isQuiet || counts.calls === 1,
     'a person is asked only where nobody can know':
-      !needsReauth || (rotation.kind === 'single_use' && !isQuiet),
+      !needsReauth || (mayAsk.has(rotation.kind) && !isQuiet),
     'who is asked was told, or will be': !needsReauth || told === 1 || Boolean(document.notice),
     'what counts is live':
       needsReauth || rotation.kind === 'none' || provider.isLive(secret.refreshToken),

@@ -181,7 +181,7 @@ export function simulate(seed: number, rotation: Rotation, chances: Chances) {
     const ask = async (): Promise<void> => {
       for (;;) {
         const answer = await access
-          .getCredential({ ...key, origin: 'https://vendor.example' })
+          .getCredential({ ...key, origin: 'https://acme.vendor.example' })
           .catch(() => ({ kind: 'retry', reason: 'away', afterMs: 1_000 }) as const)
         if (answer.kind !== 'retry') return void answers.push(answer)
         await ports.pause(answer.afterMs)
@@ -197,6 +197,7 @@ export function vendor(rotation: Rotation) {
   return {
     integrationId: 'vendor',
     tokenUrl: '/token',
+    domains: ['vendor.example'],
     rotation,
     killsOldAccess: false,
     clientAuthentication: 'body',

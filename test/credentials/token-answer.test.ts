@@ -38,10 +38,19 @@ describe('the lifetime of a token', () => {
     expect(answer).toEqual({ kind: 'token', token: { accessToken: 'a', lifetimeSeconds: seconds } })
   })
 
-  test('is the vendor’s where the answer never tells one', () => {
-    expect(read('salesforce', 200, { access_token: 'a' })).toMatchObject({
-      token: { lifetimeSeconds: 900 },
-    })
+  test.for([
+    ['servicenow', 1_800],
+    ['salesforce', 900],
+    ['zendesk', 1_800],
+    ['github', 28_800],
+    ['slack', 43_200],
+    ['notion', 3_600],
+    ['google', 3_599],
+    ['microsoft', 3_600],
+    ['hubspot', 1_800],
+    ['atlassian', 3_600],
+  ] as const)('is %s’s own, %d s, where the answer tells none', ([vendor, lifetimeSeconds]) => {
+    expect(read(vendor, 200, { access_token: 'a' })).toMatchObject({ token: { lifetimeSeconds } })
   })
 })
 
@@ -103,6 +112,8 @@ describe('S50: an answer without a token', () => {
     ['google', 200, '<html>', 'unavailable'],
     ['google', 200, '[]', 'unavailable'],
     ['google', 404, '<html>', 'unavailable'],
+    ['zendesk', 200, '{"access_token":"a","refresh_tok', 'unknown'],
+    ['zendesk', 400, '{"error":"inv', 'unavailable'],
   ] as const)('of %s, %d %o, means %s', ([vendor, status, body, kind]) => {
     expect(read(vendor, status, body).kind).toBe(kind)
   })

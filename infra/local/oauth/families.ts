@@ -84,6 +84,11 @@ export class Families {
     return found !== undefined && !this.#ended.has(found.family) && found.usedAt === undefined
   }
 
+  /** How many refresh tokens can be used. */
+  liveRefreshes(): number {
+    return [...this.#refresh.keys()].filter((token) => this.isLiveRefresh(token)).length
+  }
+
   isLiveAccess(token: string): boolean {
     const found = this.#access.get(token)
     return found !== undefined && !this.#ended.has(found.family) && found.expiresAt > this.#now()

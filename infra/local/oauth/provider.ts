@@ -3,8 +3,11 @@ import { z } from 'zod'
 import { Control, controlCommand } from '../control.ts'
 import type { Emulator, EmulatorOptions } from '../emulator.ts'
 import { serveHttp, type LocalRequest, type LocalResponse } from '../http-server.ts'
+import { isGoodAssertion, type TrustedKey } from './assertion.ts'
+import { authorize, has } from './authorize.ts'
 import { Families, type Issued } from './families.ts'
 import { profiles, type Profile, type ProfileName, type Refusal } from './profiles.ts'
+import { answerRevocation, isRevocation } from './revocation.ts'
 
 export interface OAuthProviderOptions extends EmulatorOptions {
   /** Whose behaviour. Default servicenow. */
@@ -31,10 +34,19 @@ interface Hold {
 
 export const TWIN_CLIENT = { clientId: 'twin-client', clientSecret: 'twin-client-secret' } as const
 
+const trustedShape = z.strictObject({
+  publicKey: z.string().startsWith('-----BEGIN PUBLIC KEY'),
+  algorithm: z.string().min(1),
+  subject: z.string().min(1),
+})
+
 /** What the authorization server's own people can do. */
 export class OAuthProviderControl extends Control {
   readonly families: Families
   readonly requests: SeenRequest[] = []
+  /** Keys whose assertions are taken, and the assertions that were. */
+  readonly trusted: TrustedKey[] = []
+  readonly assertions = new Set<string>()
   readonly #holds: Hold[] = []
   #profile: Profile
 
@@ -81,6 +93,7 @@ export class OAuthProviderControl extends Control {
       revoke: controlCommand(z.strictObject({ token: z.string() }), ({ token }) =>
         this.families.revoke(token),
       ),
+      trust: controlCommand(trustedShape, (key) => void this.trusted.push(key)),
       play: controlCommand(
         z.strictObject({ profile: z.literal(Object.keys(profiles) as ProfileName[]) }), // its own keys
         ({ profile }) => this.play(profile),
@@ -105,18 +118,18 @@ export async function startOAuthProvider(
       const endpoint = endpointOf(request, control.profile())
       const { method, url, headers, body } = request
       control.requests.push({ endpoint, method, url: url.href, headers, body: body.toString() })
+      const { clientId } = TWIN_CLIENT
       switch (endpoint) {
         case 'token': {
           await control.pass('received')
-          const answer = answerToken(request, control)
+          const answer = inForm(request, control, await answerToken(request, control))
           await control.pass('processed')
           return answer
         }
         case 'authorize':
-          return authorize(request, control)
+          return authorize(request, { ...control.profile(), clientId }, control.families)
         case 'revoke':
-          control.families.revoke(readFields(request).get('token') ?? '')
-          return { status: 200, body: {} }
+          return revoke(request, control)
         case 'other':
           return answerResource(request, control)
       }
@@ -137,20 +150,25 @@ export async function startOAuthProvider(
   }
 }
 
-function endpointOf(
-  { method, url }: LocalRequest,
-  { authorizePath, tokenPath, revokePath }: Profile,
-): SeenRequest['endpoint'] {
+function endpointOf(request: LocalRequest, profile: Profile): SeenRequest['endpoint'] {
+  const { method, url } = request
+  const { authorizePath, tokenPath } = profile
   if (method === 'POST' && url.pathname === tokenPath) return 'token'
-  if (method === 'POST' && url.pathname === revokePath) return 'revoke'
+  if (isRevocation(request, profile)) return 'revoke'
   return method === 'GET' && url.pathname === authorizePath ? 'authorize' : 'other'
 }
 
-function answerToken(request: LocalRequest, control: OAuthProviderControl): LocalResponse {
+const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
+
+async function answerToken(
+  request: LocalRequest,
+  control: OAuthProviderControl,
+): Promise<LocalResponse> {
   const profile = control.profile()
   const fields = isEncoded(request, profile) ? readFields(request) : undefined
   if (!fields) return { status: 400, body: { error: 'invalid_request' } }
   if (!isClient(request, fields, profile)) return profile.badClient
+  if (!has(fields, profile.tokenNeeds)) return { status: 400, body: { error: 'invalid_request' } }
   switch (fields.get('grant_type') ?? '') {
     case 'refresh_token': {
       const issued = control.families.use(fields.get('refresh_token') ?? '')
@@ -158,13 +176,51 @@ function answerToken(request: LocalRequest, control: OAuthProviderControl): Loca
     }
     case 'authorization_code':
       return exchange(fields, control)
-    case 'client_credentials': {
-      const issued = control.families.use(control.families.connect())
-      return issued ? tokens({ ...issued, isNew: false }, profile) : profile.deadGrant
+    case 'client_credentials':
+      return accessOnly(control)
+    case JWT_BEARER: {
+      const isGood = await isGoodAssertion({
+        assertion: fields.get('assertion') ?? '',
+        profile,
+        clientId: TWIN_CLIENT.clientId,
+        origin: request.url.origin,
+        now: new Date(control.clock.now()),
+        keys: control.trusted,
+        used: control.assertions,
+      })
+      return isGood ? accessOnly(control) : profile.deadGrant
     }
     default:
       return { status: 400, body: { error: 'unsupported_grant_type' } }
   }
+}
+
+/** No refresh token belongs to a grant that can be had again at any time. */
+function accessOnly(control: OAuthProviderControl): Refusal {
+  const profile = control.profile()
+  const issued = control.families.use(control.families.connect())
+  if (!issued) return profile.deadGrant
+  return tokens({ ...issued, isNew: false }, { ...profile, refreshTokenInAnswer: 'when it is new' })
+}
+
+function revoke(request: LocalRequest, control: OAuthProviderControl): LocalResponse {
+  const profile = control.profile()
+  const fields = readFields(request)
+  return answerRevocation(request, { profile, families: control.families, fields }, (client) =>
+    isClient(request, fields, { ...profile, client }),
+  )
+}
+
+function inForm(
+  { headers }: LocalRequest,
+  control: OAuthProviderControl,
+  answer: LocalResponse,
+): LocalResponse {
+  const asksForJson = /\bapplication\/json\b/.test(headers['accept'] ?? '')
+  if (asksForJson || control.profile().formByDefault !== true) return answer
+  const fields = new URLSearchParams()
+  for (const [name, value] of Object.entries(answer.body ?? {})) fields.set(name, String(value))
+  return { status: answer.status, body: fields.toString() }
 }
 
 function isEncoded({ headers }: LocalRequest, { encoding }: Profile): boolean {
@@ -175,7 +231,7 @@ function isEncoded({ headers }: LocalRequest, { encoding }: Profile): boolean {
 function readFields({ body, headers }: LocalRequest): URLSearchParams {
   const text = body.toString()
   if (!/^application\/json\b/.test(headers['content-type'] ?? '')) return new URLSearchParams(text)
-  const parsed = z.record(z.string(), z.string()).safeParse(JSON.parse(text))
+  const parsed = z.record(z.string(), z.string()).safeParse(text === '' ? {} : JSON.parse(text))
   return new URLSearchParams(parsed.data ?? {})
 }
 
@@ -199,6 +255,7 @@ function tokens({ accessToken, refreshToken, isNew }: Issued, profile: Profile):
     body: {
       access_token: accessToken,
       token_type: 'Bearer',
+      ...profile.more,
       ...(expiresIn === undefined ? {} : { expires_in: expiresIn }),
       ...(isNew || refreshTokenInAnswer === 'always' ? { refresh_token: refreshToken } : {}),
     },
@@ -218,19 +275,6 @@ function exchange(fields: URLSearchParams, control: OAuthProviderControl): Refus
   const issued = families.use(refreshToken)
   if (!issued) return profile.deadGrant
   return tokens({ ...issued, isNew: true }, profile)
-}
-
-/** Somebody who signs in and consents at once. */
-function authorize({ url }: LocalRequest, { families }: OAuthProviderControl): LocalResponse {
-  const redirectUri = url.searchParams.get('redirect_uri') ?? ''
-  const state = url.searchParams.get('state') ?? ''
-  const isGood = url.searchParams.get('client_id') === TWIN_CLIENT.clientId && state !== ''
-  if (!isGood || !URL.canParse(redirectUri)) return { status: 400, body: { error: 'bad request' } }
-  const challenge = url.searchParams.get('code_challenge') ?? undefined
-  const target = new URL(redirectUri)
-  target.searchParams.set('code', families.issueCode({ redirectUri, challenge }))
-  target.searchParams.set('state', state)
-  return { status: 302, headers: { location: target.href } }
 }
 
 function answerResource(

@@ -70,7 +70,7 @@ export const salesforce: Connector = {
   integrationId: 'salesforce',
   // Only hosts that serve the API: on the others (force.com, sites) customers run code of their own.
   instanceDomains: ['salesforce.com', 'salesforce.mil'],
-  finalRefusal: /not valid for (?:the )?REST API|not attached to (?:the )?agent/i,
+  finalRefusal: /not valid for (?:use with )?(?:the )?REST API|not attached to (?:the )?agent/i,
   webhookSchemes: ['salesforce', 'salesforce-outbound-message'],
   configure,
   streams: Object.fromEntries(

@@ -3,7 +3,12 @@ import { serveControl } from '../../../infra/local/control-server.ts'
 import { profiles } from '../../../infra/local/oauth/profiles.ts'
 import { startOAuthProvider, TWIN_CLIENT } from '../../../infra/local/oauth/provider.ts'
 
-const client = { client_id: TWIN_CLIENT.clientId, client_secret: TWIN_CLIENT.clientSecret }
+const client = {
+  client_id: TWIN_CLIENT.clientId,
+  client_secret: TWIN_CLIENT.clientSecret,
+  // Zendesk wants to know.
+  expires_in: '1800',
+}
 
 async function world(profile: keyof typeof profiles) {
   const twin = await startOAuthProvider({ profile })
@@ -11,6 +16,7 @@ async function world(profile: keyof typeof profiles) {
   const refresh = async (token: string) => {
     const response = await fetch(`${origin}${profiles[profile].tokenPath}`, {
       method: 'POST',
+      headers: { accept: 'application/json' },
       body: new URLSearchParams({ grant_type: 'refresh_token', refresh_token: token, ...client }),
     })
     const body = (await response.json()) as Record<string, unknown> // every profile answers an object
