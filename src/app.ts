@@ -13,14 +13,14 @@ import { openRealtimes } from './adapters/realtimes.ts'
 import { tellAdmins } from './notifications/tell-admins.ts'
 import { healthCheck, type Health } from './management/health.ts'
 import { negotiate, type Negotiated, type NegotiateRequest } from './notifications/negotiate.ts'
-import { receiveEvent, type Delivery, type Incoming } from './notifications/receive.ts'
+import { receiveEvent, relayUntold, type Delivery, type Incoming } from './notifications/receive.ts'
 import { sharing } from './rate-limit/bucket.ts'
 import { learning } from './rate-limit/learned.ts'
 import { tokenQuotaOf } from './rate-limit/quota.ts'
 import { limiter, type Decision, type Limiter } from './rate-limit/limiter.ts'
 import type { IncomingCall } from './rate-limit/incoming.ts'
 import type { Settings } from './settings.ts'
-import { mappingFor, sourceOf } from './sources.ts'
+import { fieldsOf, mappingFor, sourceOf } from './sources.ts'
 import type { Refusal, Source, SyncPorts } from './sync/ports.ts'
 import { managementApp, type ManagementApp } from './app/management.ts'
 import { syncApp, type SyncApp } from './app/sync.ts'
@@ -32,8 +32,10 @@ export interface App extends AsyncDisposable, SyncApp, ManagementApp {
   readonly version: string
   readonly clock: Clock
   readonly receiveEvent: (incoming: Incoming) => Promise<Delivery>
+  readonly relayNotifications: () => Promise<number>
   readonly receiveWebhook: Webhooks['receive']
   readonly relayWebhooks: Webhooks['relay']
+  readonly keepSubscriptions: Webhooks['keepSubscriptions']
   readonly webhookManagement: () => Promise<WebhookManagementPorts>
   readonly negotiate: (request: NegotiateRequest) => Promise<Negotiated>
   /** Asked before anything expensive is done for a caller. */
@@ -149,15 +151,14 @@ export function createApp(options: AppOptions): App {
     return (await (await connectionsOf()).get([task.tenantId], task.connectionId))?.document
   }
   const openSource = async (task: Task): Promise<Source | Refusal> => {
-    return sourceOf({
-      task,
-      connection: await connectionOf(task),
-      access: await credentials(),
-      limits: await limits(),
-      fetch,
-      clock,
-    })
+    return sourceOf({ task, connection: await connectionOf(task), ...(await callParts()) })
   }
+  const callParts = async () => ({
+    access: await credentials(),
+    limits: await limits(),
+    fetch,
+    clock,
+  })
   const mappingOf = async (task: Task) => mappingFor(task, await connectionOf(task))
   const webhooks = composeWebhooks({
     settings,
@@ -168,6 +169,8 @@ export function createApp(options: AppOptions): App {
     bus,
     vault,
     identity,
+    credentials,
+    random,
     admit,
     once,
   })
@@ -186,6 +189,12 @@ export function createApp(options: AppOptions): App {
       clock,
       random,
     }
+  })
+  const notifications = async () => ({
+    deliveries: (await database()).collection<Delivery>(collections.deliveries),
+    realtimes: await realtimes(),
+    clock,
+    log,
   })
   const verifyBearer = once(async () => {
     const { bearerVerifier } = await import('./adapters/bearer.ts')
@@ -218,19 +227,15 @@ export function createApp(options: AppOptions): App {
       syncPorts,
       connections: connectionsOf,
       credentials,
+      fieldsOf: async (connection, wanted) =>
+        fieldsOf({ connection, ...(await callParts()) }, wanted, stopping.signal),
       signal: stopping.signal,
     }),
-    receiveEvent: async (incoming) =>
-      receiveEvent(
-        {
-          deliveries: (await database()).collection(collections.deliveries),
-          realtimes: await realtimes(),
-          clock,
-        },
-        incoming,
-      ),
+    receiveEvent: async (incoming) => receiveEvent(await notifications(), incoming),
+    relayNotifications: async () => relayUntold(await notifications()),
     receiveWebhook: webhooks.receive,
     relayWebhooks: webhooks.relay,
+    keepSubscriptions: webhooks.keepSubscriptions,
     webhookManagement: webhooks.management,
     negotiate: async (request) => negotiate(await realtimes(), request),
     admit,

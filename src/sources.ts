@@ -1,6 +1,6 @@
 import { bindStream } from './connectors/bind.ts'
-import { vendorClient } from './connectors/client.ts'
-import type { Connector, FieldRule, Stream } from './connectors/connector.ts'
+import { vendorClient, type VendorClient } from './connectors/client.ts'
+import type { Connector, Discovered, FieldRule, Stream } from './connectors/connector.ts'
 import { connectors } from './connectors/index.ts'
 import { instanceOrigin, type Connection } from './core/connection.ts'
 import type { Clock } from './core/time.ts'
@@ -26,19 +26,66 @@ export async function sourceOf({
   connection,
   ...parts
 }: SourceParts): Promise<Source | Refusal> {
-  const { access, limits, fetch, clock } = parts
   if (!connection)
     return refusal('connection_not_found', `there is no connection ${task.connectionId}`)
-  const { tenantId, credentialId, integrationId } = connection
+  const { integrationId } = connection
   const connector = connectorOf(integrationId)
   if (!connector) return refusal('unknown_vendor', `no connector is called ${integrationId}`)
   const stream = streamOf(connector, task, connection)
   if (!stream)
     return refusal('unknown_vendor', `${integrationId} has no stream of ${task.entityType}`)
+  const client = await clientOf({ ...parts, connection, connector, lane: laneOf(task) })
+  if (client.kind === 'refused') return client
+  const bound = bindStream(stream, client.client)
+  const { push } = bound
+  return {
+    kind: 'source',
+    ...bound,
+    ...(push ? { fetchOne: (id, signal) => push.fetchOne(id, signal) } : {}),
+    mapping: task.mapping ?? stream.mapping,
+  }
+}
+
+/** The fields that the vendor has, whether they are mapped or not. */
+export async function fieldsOf(
+  {
+    connection,
+    ...parts
+  }: Omit<SourceParts, 'task' | 'connection'> & { readonly connection: Connection },
+  wanted: { readonly entityType: string; readonly object?: string | undefined },
+  signal: AbortSignal,
+): Promise<Discovered> {
+  const { integrationId, config } = connection
+  const connector = connectorOf(integrationId)
+  if (!connector) return refusal('unknown_vendor', `no connector is called ${integrationId}`)
+  const client = await clientOf({ ...parts, connection, connector, lane: 'person' })
+  if (client.kind === 'refused') return client
+  const object = wanted.object ?? config.streams?.[wanted.entityType]?.object
+  const found = connector.discover(client.client, { ...wanted, object }, signal)
+  const reason = `${integrationId} has no stream of ${wanted.entityType}`
+  return found ?? refusal('unknown_vendor', reason)
+}
+
+interface ClientParts extends Omit<SourceParts, 'task' | 'connection'> {
+  readonly connection: Connection
+  readonly connector: Connector
+  readonly lane: ReturnType<typeof laneOf>
+}
+
+/** The connection's own host with its credential, within the limits. */
+async function clientOf({
+  connection,
+  connector,
+  lane,
+  access,
+  limits,
+  fetch,
+  clock,
+}: ClientParts): Promise<{ readonly kind: 'client'; readonly client: VendorClient } | Refusal> {
+  const { tenantId, credentialId, integrationId } = connection
   const origin = instanceOrigin(connection)
   if (!origin)
     return refusal('connection_not_found', 'the address of its instance is not an https URL')
-  const lane = laneOf(task)
   const request = {
     tenantId,
     credentialId,
@@ -69,14 +116,7 @@ export async function sourceOf({
         ...(refused?.kind === 'authorized' ? { refused: refused.headers } : {}),
       }),
   })
-  const bound = bindStream(stream, client)
-  const { push } = bound
-  return {
-    kind: 'source',
-    ...bound,
-    ...(push ? { fetchOne: (id, signal) => push.fetchOne(id, signal) } : {}),
-    mapping: task.mapping ?? stream.mapping,
-  }
+  return { kind: 'client', client }
 }
 
 /** The task's own mapping, or the vendor's; undefined when the vendor has no such stream. */

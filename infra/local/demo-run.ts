@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { HubConnectionBuilder, LogLevel } from '@microsoft/signalr'
 import { z } from 'zod'
 import { countStored, demo } from './demo.ts'
+import { showSystems } from './demo-systems.ts'
 import type { FunctionsProcess } from './functions-process.ts'
 import type { Stack } from './stack.ts'
 
@@ -36,6 +37,7 @@ export async function runDemo(
     before = now
   }
   await tellPhone(stack, functions, view)
+  await showSystems(stack, view)
   say(hints(functions.url))
 }
 

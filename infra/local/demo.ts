@@ -50,7 +50,17 @@ export async function seedDemo(stack: Stack): Promise<void> {
 /** A registration of the demo's tenant, with its secret in the vault. */
 export async function seedRegistration(
   stack: Stack,
-  { secret, ...some }: { id: string; connectionId: string; scheme: string; secret: string },
+  {
+    secret,
+    forward = 'inbound',
+    ...some
+  }: {
+    id: string
+    connectionId: string
+    scheme: string
+    secret: string
+    forward?: 'inbound' | 'outbound'
+  },
 ): Promise<void> {
   await storeText(stack, `webhook-${some.id}-s1`, secret)
   const createdAt = new Date().toISOString()
@@ -60,7 +70,7 @@ export async function seedRegistration(
     tenantId: demo.tenantId,
     integrationId: some.scheme,
     state: 'active',
-    forward: 'inbound',
+    forward,
     maxBodyBytes: 1024 * 1024,
     requestsPerMinute: 600_000,
     expected: {},

@@ -49,6 +49,12 @@ const defaults = {
   APPLICATIONINSIGHTS_CONNECTION_STRING: '',
 }
 
+const boundless = {
+  integration: 60_000,
+  operations: { fetch: 60_000, update: 60_000, create: 60_000 },
+  connection: 60_000,
+}
+
 const random = () => randomBytes(24).toString('base64url')
 
 /** The whole cloud on 127.0.0.1, with the settings that the functions need to find it. */
@@ -94,15 +100,9 @@ export async function startStack(options: StackOptions = {}) {
       DEMO_SALESFORCE_SECRET: random(),
       FUNCTIONS_KEY: random(),
       FUNCTIONS_MASTER_KEY: random(),
-      // The instance is ours: its own rules say when it has had enough.
+      // The vendors are ours: their own rules say when they have had enough.
       RATE_LIMITS: JSON.stringify({
-        integrations: {
-          servicenow: {
-            integration: 60_000,
-            operations: { fetch: 60_000, update: 60_000, create: 60_000 },
-            connection: 60_000,
-          },
-        },
+        integrations: { servicenow: boundless, salesforce: boundless, github: boundless },
       }),
       LOCAL_CONTROL_URL: control.origin,
       ...options.settings,

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import path from 'node:path'
 import { readOptions } from './command.ts'
 import { seedDemo } from './demo.ts'
+import { connectSystems } from './demo-systems.ts'
 import { runDemo } from './demo-run.ts'
 import { startFunctionsProcess } from './functions-process.ts'
 import { hostLine } from './host-line.ts'
@@ -15,7 +16,10 @@ const options = readOptions({
   options: {
     port: { type: 'number', default: 7071, help: 'port of the functions; 0 takes a free one' },
     'no-demo': { type: 'switch', help: 'nothing seeded: no tenant, no task, no incidents' },
-    count: { type: 'number', default: 2_500, help: 'how many incidents to make up' },
+    count: {
+      type: 'number',
+      help: 'how many incidents to make up; 2,500, or 100 of each where there are other systems',
+    },
     seed: { type: 'number', default: 1, help: 'decides which incidents are made up' },
     incidents: { type: 'text', help: 'a real incident log instead (CSV, also gzipped)' },
     speed: {
@@ -23,8 +27,14 @@ const options = readOptions({
       default: 4_000,
       help: 'events of the log that happen in a second; 0: all before the start',
     },
-    salesforce: { type: 'switch', help: 'a Salesforce organisation besides' },
-    github: { type: 'switch', help: 'issues of GitHub besides' },
+    salesforce: {
+      type: 'switch',
+      help: 'a Salesforce organisation besides, whose cases are the incidents, both ways',
+    },
+    github: {
+      type: 'switch',
+      help: 'a GitHub repository besides, whose issues are the incidents, both ways',
+    },
     data: { type: 'text', help: 'folder that keeps documents and secrets for the next start' },
     settings: {
       type: 'text',
@@ -36,6 +46,8 @@ const options = readOptions({
 
 /** Stands in every settings file that this command wrote, and in none that a person did. */
 const MARK = '"LOCAL_CONTROL_URL"'
+
+const count = options.count ?? (options.salesforce || options.github ? 100 : 2_500)
 
 const say = (line: string) => process.stdout.write(`${line}\n`)
 
@@ -56,14 +68,17 @@ async function run(): Promise<void> {
   await using stack = await startStack({
     storage: true,
     ...(withDemo ? { serviceNow: await records() } : {}),
-    ...(options.salesforce ? { salesforce: { count: options.count } } : {}),
-    ...(options.github ? { github: { count: options.count } } : {}),
+    ...(options.salesforce ? { salesforce: { count } } : {}),
+    ...(options.github ? { github: { count } } : {}),
     ...(options.data === undefined ? {} : { dataFolder: path.resolve(options.data) }),
   })
   for (const { name, settings } of stack.emulators) {
     say(`${name.padEnd(12)} ${Object.entries(settings).map(describe).join(' ')}`)
   }
-  if (withDemo) await seedDemo(stack)
+  if (withDemo) {
+    await seedDemo(stack)
+    await connectSystems(stack)
+  }
   // Some senders sign the address that they call.
   const publicUrl = options.port === 0 ? {} : { PUBLIC_URL: `http://localhost:${options.port}` }
   using _settings = writeSettings({ ...publicUrl, ...stack.settings })
@@ -93,7 +108,7 @@ async function run(): Promise<void> {
 }
 
 async function records(): Promise<ServiceNowOptions> {
-  const { incidents, count, seed, speed } = options
+  const { incidents, seed, speed } = options
   if (incidents === undefined) return { count, seed }
   if (!existsSync(incidents)) throw new Error(`--incidents: there is no file ${incidents}`)
   say(`reading ${incidents}`)

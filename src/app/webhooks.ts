@@ -3,7 +3,8 @@ import type { TokenCredential } from '@azure/identity'
 import type { CosmosDatabase } from '../adapters/cosmos.ts'
 import type { ServiceBus } from '../adapters/service-bus.ts'
 import type { Blobs } from '../core/blobs.ts'
-import type { Connection } from '../core/connection.ts'
+import { instanceOrigin, type Connection } from '../core/connection.ts'
+import type { Credentials } from '../credentials/credentials.ts'
 import { AppError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { Clock } from '../core/time.ts'
@@ -13,13 +14,16 @@ import type { Settings } from '../settings.ts'
 import type { Task } from '../sync/task.ts'
 import type { IncomingWebhook } from '../webhooks/call.ts'
 import type { SyncTarget } from '../webhooks/hand-over.ts'
+import { graphSubscriber, type GraphPorts } from '../webhooks/graph-subscriber.ts'
 import type { WebhookPorts } from '../webhooks/ports.ts'
 import { openWebhookReceiver, type Receipt } from '../webhooks/receive.ts'
 import type { RegistrationPorts } from '../webhooks/registrations.ts'
+import { keepSubscriptions } from '../webhooks/subscriptions.ts'
 
 export interface Webhooks {
   readonly receive: (incoming: IncomingWebhook) => Promise<Receipt>
   readonly relay: () => Promise<number>
+  readonly keepSubscriptions: () => Promise<number>
   /** What the management of registrations and deliveries works with. */
   readonly management: () => Promise<WebhookManagementPorts>
   readonly flush: () => Promise<void>
@@ -36,6 +40,8 @@ export interface WebhookServices {
   readonly bus: () => Promise<ServiceBus>
   readonly vault: () => Promise<Vault>
   readonly identity: () => Promise<TokenCredential>
+  readonly credentials: () => Promise<Credentials>
+  readonly random: () => number
   readonly admit: Limiter['admit']
   readonly once: <T>(work: () => Promise<T>) => () => Promise<T>
 }
@@ -51,7 +57,9 @@ export function composeWebhooks(services: WebhookServices): Webhooks {
     return {
       registrations: cosmos.collection(containers.webhookRegistrations),
       usage: cosmos.collection(containers.webhookRegistrations),
+      subscriptions: cosmos.collection(containers.webhookRegistrations),
       deliveries: cosmos.collection(containers.deliveries),
+      standings: cosmos.collection(containers.deliveries),
       inbound: bus.queue(settings.serviceBus.inboundQueue),
       outbound: bus.queue(settings.serviceBus.outboundQueue),
       admit: async ({ id, tenantId, requestsPerMinute }) => {
@@ -93,6 +101,10 @@ export function composeWebhooks(services: WebhookServices): Webhooks {
       return (await receiver()).receive(incoming)
     },
     relay: async () => (await receiver()).relay(),
+    keepSubscriptions: async () => {
+      const subscriber = graphSubscriber({ fetch, accessOf: accessOf(services) })
+      return keepSubscriptions({ ...(await ports()), subscriber, random: services.random })
+    },
     management: async () => {
       const cosmos = await services.database()
       const connections = cosmos.collection<Connection>(containers.connections)
@@ -108,6 +120,27 @@ export function composeWebhooks(services: WebhookServices): Webhooks {
     flush: async () => {
       if (isOpen) await (await receiver()).flush()
     },
+  }
+}
+
+function accessOf({ settings, ...services }: WebhookServices): GraphPorts['accessOf'] {
+  return async ({ tenantId, connectionId }) => {
+    const { connections } = settings.cosmos.containers
+    const stored = await (
+      await services.database()
+    )
+      .collection<Connection>(connections)
+      .get([tenantId], connectionId)
+    const connection = stored?.document
+    const origin = connection && instanceOrigin(connection)
+    if (!connection || !origin) return { problem: 'its connection has no address' }
+    const { credentialId, integrationId } = connection
+    const access = await (
+      await services.credentials()
+    ).getCredential({ tenantId, credentialId, integrationId, origin })
+    return access.kind === 'authorized'
+      ? { origin, headers: access.headers }
+      : { problem: access.reason }
   }
 }
 

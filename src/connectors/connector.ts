@@ -126,6 +126,8 @@ export interface DeletedRow {
 
 export type DeletedPage =
   | { readonly kind: 'page'; readonly rows: readonly DeletedRow[]; readonly more: boolean }
+  /** The vendor's log of deletions is not ours to read: only its ids tell. */
+  | { readonly kind: 'unavailable' }
   | VendorProblem
 
 export type IdPage =
@@ -157,6 +159,38 @@ export interface FieldRule {
   /** The vendor's own: read, never written. */
   readonly readOnly?: boolean | undefined
 }
+
+/** A field of the vendor's, as somebody who writes a mapping has to know it. */
+export interface ExternalField {
+  /** As a mapping names it. */
+  readonly name: string
+  readonly label: string
+  readonly type: FieldRule['type']
+  /** The vendor's word for the type. */
+  readonly vendorType: string
+  /** It cannot be written, or never by us. */
+  readonly readOnly: boolean
+  /** A new record needs it. */
+  readonly required: boolean
+  /** The most characters that it takes. */
+  readonly length?: number
+  /** The kinds of record that it may point to, in the vendor's words. */
+  readonly references?: readonly string[]
+  readonly choices?: readonly { readonly value: string; readonly label: string }[]
+  /** It takes an id of ours, and records are found by it. */
+  readonly isExternalId?: true
+}
+
+export type Discovered =
+  | {
+      readonly kind: 'fields'
+      /** The vendor's word for the kind of record. */
+      readonly object: string
+      /** Whether the vendor describes its fields, or they were read off a record. */
+      readonly from: 'description' | 'sample'
+      readonly fields: readonly ExternalField[]
+    }
+  | VendorProblem
 
 /** One kind of record that a vendor lets us read in the order of its changes. */
 export interface Stream extends DeletedRows {
@@ -192,6 +226,12 @@ export interface Connector {
   readonly streams: Readonly<Record<string, Stream>>
   /** A stream as configured; undefined when the configuration does not suffice. */
   readonly configure: (config: StreamConfig) => Stream | undefined
+  /** The fields that are there, whether configured or not; undefined when the configuration names no kind of record. */
+  readonly discover: (
+    client: VendorClient,
+    config: Pick<StreamConfig, 'entityType' | 'object'>,
+    signal: AbortSignal,
+  ) => Promise<Discovered> | undefined
   /** Domains of the vendor's own to whose hosts a token may move the calls; none when absent. */
   readonly instanceDomains?: readonly string[]
   /** What a 401 says when no new token would change it. */

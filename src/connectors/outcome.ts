@@ -31,6 +31,8 @@ export interface OutcomeRule {
   readonly says?: RegExp
   /** The header is there, with this value where one is given. */
   readonly header?: { readonly name: string; readonly value?: string }
+  /** It is a page for people. */
+  readonly isPage?: true
   readonly outcome: Meaning
   readonly reason: string
   /** Header with the instant from which it may work again, in seconds since the epoch. */
@@ -113,13 +115,14 @@ export function interpret(signs: Signs, table: OutcomeTable, now: Date): Reading
 }
 
 function fits(
-  { from, to = from, codes, says, header }: OutcomeRule,
+  { from, to = from, codes, says, header, isPage }: OutcomeRule,
   { status, headers }: Signs,
   error: { readonly code?: string; readonly text?: string },
 ): boolean {
   if (status < from || status > to) return false
   if (codes && !codes.includes(error.code ?? '')) return false
   if (says && !says.test(error.text ?? '')) return false
+  if (isPage && !/\bhtml\b/i.test(headers.get('content-type') ?? '')) return false
   if (!header) return true
   const value = headers.get(header.name)
   return value !== null && (header.value === undefined || header.value === value)

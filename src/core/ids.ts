@@ -1,4 +1,4 @@
-import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import { hash, randomBytes, randomUUID } from 'node:crypto'
 
 /**
  * The same parts give the same id, other parts another: for everything that may be tried twice. It starts with a letter
@@ -7,7 +7,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto'
 export function idOf(prefix: string, ...parts: readonly string[]): string {
   // Length before text, so that ('ab', 'c') and ('a', 'bc') differ.
   const text = parts.map((part) => `${part.length}:${part}`).join(',')
-  return `${prefix}-${createHash('sha256').update(text).digest('base64url').slice(0, 27)}`
+  return `${prefix}-${hash('sha256', text, 'base64url').slice(0, 27)}`
 }
 
 /** An id that nobody has had before. */

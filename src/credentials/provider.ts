@@ -57,12 +57,18 @@ export interface Provider {
   readonly dead?: readonly { readonly error: string; readonly status?: number }[]
 }
 
-/** Where one of the provider's endpoints is, for a connection to `origin`. */
-export function endpointOf(endpoint: string, origin: string): string {
-  return endpoint.startsWith('/') ? `${origin}${endpoint}` : endpoint
-}
-
 const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]'])
+
+/**
+ * Where one of the provider's endpoints is, for a connection to `origin`. A vendor that is played on this very machine
+ * plays its place for everybody, too: no token of it goes to the real one.
+ */
+export function endpointOf(endpoint: string, origin: string): string {
+  if (endpoint.startsWith('/')) return `${origin}${endpoint}`
+  return LOOPBACK.has(new URL(origin).hostname)
+    ? `${origin}${new URL(endpoint).pathname}`
+    : endpoint
+}
 
 /**
  * Whether our own registration with the vendor may be shown to an instance: a tenant can register any host, and whoever

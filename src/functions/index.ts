@@ -1,6 +1,5 @@
 import type { App } from '../app.ts'
 import { registerHealth } from './health.ts'
-import { registerDeliveries } from './deliveries.ts'
 import type { FunctionApp } from './host.ts'
 import { registerDeviceSessions } from './device-sessions.ts'
 import { registerOAuthAuthorize } from './oauth-authorize.ts'
@@ -15,7 +14,7 @@ import { registerSyncOutboundWorker } from './sync-outbound-worker.ts'
 import { registerSyncOutboxRelay } from './sync-outbox-relay.ts'
 import { registerSyncScheduler } from './sync-scheduler.ts'
 import { registerWebhookReceiver } from './webhook-receiver.ts'
-import { registerWebhookRegistrations } from './webhook-registrations.ts'
+import { registerWebhookRelay } from './webhook-relay.ts'
 
 /** Every function that is deployed. */
 export function registerFunctions(host: FunctionApp, app: App): void {
@@ -25,8 +24,7 @@ export function registerFunctions(host: FunctionApp, app: App): void {
   registerSyncOutboxRelay(host, app)
   registerServiceNowWebhook(host, app)
   registerWebhookReceiver(host, app)
-  registerWebhookRegistrations(host, app)
-  registerDeliveries(host, app)
+  registerWebhookRelay(host, app)
   registerTokenRefresher(host, app)
   registerOAuthAuthorize(host, app)
   registerOAuthCallback(host, app)

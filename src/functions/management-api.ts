@@ -1,21 +1,28 @@
 import type { HttpRequest, HttpResponseInit } from '@azure/functions'
 import type { App } from '../app.ts'
 import { AppError, codeOf, explain } from '../core/errors.ts'
+import { conflictOperations } from './api/conflicts.ts'
 import { openApi } from './api/open-api.ts'
 import { mayDo, type Answer, type Operation } from './api/operation.ts'
 import { recordOperations } from './api/records.ts'
 import { runningOperations } from './api/running.ts'
+import { webhookOperations } from './api/webhooks.ts'
 import type { FunctionApp } from './host.ts'
-import { admittedCaller, httpHandler, readJson, refusalHeaders, statusOf } from './http.ts'
+import { admittedCaller, httpHandler, jsonOf, readBytes, refusalHeaders, statusOf } from './http.ts'
 import { invocationLog } from './observe.ts'
 
-const operations: readonly Operation[] = [...recordOperations, ...runningOperations]
+const operations: readonly Operation[] = [
+  ...recordOperations,
+  ...conflictOperations,
+  ...runningOperations,
+  ...webhookOperations,
+]
 const BODY_LIMIT = 1024 * 1024
 
 /** What operators may ask: `/api/v1/…` by the table of operations, and the document that describes it. */
 export function registerManagementApi(host: FunctionApp, app: App): void {
   host.http('management', {
-    methods: ['GET', 'POST', 'PATCH', 'DELETE'],
+    methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
     authLevel: 'anonymous',
     route: 'api/v1/{*path}',
     handler: httpHandler(async (request, context) => {
@@ -30,8 +37,13 @@ export function registerManagementApi(host: FunctionApp, app: App): void {
     methods: ['GET'],
     authLevel: 'anonymous',
     route: 'api/openapi.json',
-    handler: httpHandler(async () => ({ status: 200, jsonBody: openApi(operations, app.version) })),
+    handler: httpHandler(async () => ({ status: 200, jsonBody: describeOperations(app.version) })),
   })
+}
+
+/** The OpenAPI document. */
+export function describeOperations(version: string): object {
+  return openApi(operations, version)
 }
 
 async function serve(app: App, request: HttpRequest): Promise<HttpResponseInit> {
@@ -55,10 +67,21 @@ async function serve(app: App, request: HttpRequest): Promise<HttpResponseInit> 
     throw new AppError('forbidden', `this needs the role ${operation.role}`)
   }
   const query = Object.fromEntries(request.query.entries())
-  const body = operation.body ? await readJson(request, BODY_LIMIT) : undefined
-  const etag = request.headers.get('if-match') ?? undefined
+  const body = operation.body ? await bodyOf(request) : undefined
+  const etag = ifMatch(request)
   const answer = await operation.run({ app, caller, params, etag }, { query, body })
   return responseOf(operation, answer)
+}
+
+/** What an absent body means, the shape says. */
+async function bodyOf(request: HttpRequest): Promise<unknown> {
+  const bytes = await readBytes(request, BODY_LIMIT)
+  return bytes.length === 0 ? undefined : jsonOf(bytes)
+}
+
+function ifMatch(request: HttpRequest): string | undefined {
+  const value = request.headers.get('if-match')?.trim()
+  return value === undefined || value === '' || value === '*' ? undefined : value
 }
 
 /** The names in a template with what stands there; undefined when the path is another. */
@@ -71,14 +94,23 @@ function paramsOf(template: string, path: string): Record<string, string> | unde
     const part = parts[index] ?? ''
     const variable = /^\{(\w+)\}$/.exec(name)?.[1]
     if (variable === undefined && name !== part) return undefined
-    if (variable !== undefined) params[variable] = decodeURIComponent(part)
+    if (variable !== undefined) params[variable] = decoded(part)
   }
   return params
 }
 
-function responseOf({ status }: Operation, answer: Answer): HttpResponseInit {
-  const { data, etag, location, nextCursor, limit } = answer
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch (cause) {
+    throw new AppError('bad_request', 'the path is not percent-encoded', { cause })
+  }
+}
+
+function responseOf(operation: Operation, answer: Answer): HttpResponseInit {
+  const { data, etag, location, nextCursor, limit, status = operation.status } = answer
   const headers = {
+    'cache-control': 'no-store',
     ...(etag === undefined ? {} : { etag }),
     ...(location === undefined ? {} : { location: `/api/v1/${location}` }),
   }
@@ -111,6 +143,6 @@ function refuse(error: unknown, correlationId: string): HttpResponseInit {
 }
 
 function failure(code: string, message: string) {
-  const details = code === 'bad_request' && message.includes('; ') ? message.split('; ') : undefined
+  const details = code === 'bad_request' ? message.split('; ') : undefined
   return { success: false, error: { code, message, ...(details ? { details } : {}) } }
 }

@@ -10,9 +10,6 @@ export function registerSyncScheduler(host: FunctionApp, app: App): void {
         const summary = await app.scheduleDueTasks()
         invocationLog.info('scheduled', { ...summary })
         invocationLog.metric('sync_scheduler_success', summary.queued)
-        const relayed = await app.relayWebhooks()
-        if (relayed > 0)
-          invocationLog.info('webhooks that waited for a queue were sent', { relayed })
       }),
   })
 }

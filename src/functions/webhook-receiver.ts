@@ -7,8 +7,8 @@ import type { FunctionApp } from './host.ts'
 import { httpHandler, readBytes, refusalOf, sourceIpOf } from './http.ts'
 import { invocationLog } from './observe.ts'
 
-/** GET and OPTIONS are for handshakes; HEAD is not asked by anybody whom we know. */
-const methods = ['GET' as const, 'POST' as const, 'OPTIONS' as const]
+/** All but POST are for handshakes. */
+const methods = ['GET' as const, 'HEAD' as const, 'POST' as const, 'OPTIONS' as const]
 
 export function registerWebhookReceiver(host: FunctionApp, app: App): void {
   host.http('WebhookReceiver', {

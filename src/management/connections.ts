@@ -38,6 +38,8 @@ export interface ConnectionPorts {
   /** Throws `bad_request` when no connector has the name. */
   readonly checkIntegration: (integrationId: string) => void
   readonly keepSecret: (of: Connection) => Promise<void>
+  /** Nothing runs for the connection any more. */
+  readonly stopTasks: (connection: Connection) => Promise<void>
   /** Ends the credential at the provider and removes the secret. */
   readonly dropSecret: (connection: Connection, origin: string) => Promise<void>
 }
@@ -105,13 +107,17 @@ export async function changeConnection(
   return { document, etag: written.etags[0] ?? '' }
 }
 
-/** Ends the credential, then removes the connection. Throws `connection_not_found`, `conflict`, `vendor_failed`. */
+/**
+ * Ends the credential, then removes the connection. Every step can be repeated. Throws `connection_not_found`, `conflict`,
+ * `vendor_failed` when the provider could not be told.
+ */
 export async function removeConnection(
   ports: ConnectionPorts,
   of: { readonly tenantId: string; readonly id: string; readonly etag: string | undefined },
 ): Promise<void> {
   const found = await findConnection(ports, of.tenantId, of.id)
   if (of.etag !== undefined && of.etag !== found.etag) throw stale(of.id)
+  await ports.stopTasks(found.document)
   const origin = instanceOrigin(found.document)
   if (origin !== undefined) await ports.dropSecret(found.document, origin)
   const written = await ports.connections.write(

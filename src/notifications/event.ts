@@ -7,6 +7,8 @@ const reference = z.union([value, z.object({ value }).transform(({ value: id }) 
 
 /** What the business rule on an instance posts when a record changes. */
 export const serviceNowEventShape = z.object({
+  /** The same in every attempt to deliver one change. In the body, so that it is signed. */
+  event_id: z.string().min(1).max(200).optional(),
   event_type: z.string().min(1).max(200),
   table: z.string().min(1).max(80),
   operation: z.enum(['insert', 'update', 'delete']),

@@ -28,10 +28,10 @@ const ALLOWED_SHARE = 0.1
 /** After the last page: what was deleted there. Each deletion is confirmed by reading the row. */
 export async function readDeletes(ports: SyncPorts, work: DeletesWork): Promise<Storing> {
   const { fetchDeleted, fetchIds } = work.source
-  if (!fetchDeleted) {
+  const read = fetchDeleted && (await readDeleted(ports, work, fetchDeleted))
+  if (!read) {
     return fetchIds ? compareIds(ports, work, fetchIds) : { kind: 'stored', held: work.held }
   }
-  const read = await readDeleted(ports, work, fetchDeleted)
   if (read.kind !== 'stored' || !fetchIds) return read
   const now = ports.clock()
   const last = work.held.run.comparedAt
@@ -46,17 +46,19 @@ function comparedAt(held: HeldStream, now: Date): HeldStream {
   return { ...held, run: { ...held.run, comparedAt: now.toISOString() } }
 }
 
+/** Undefined when the vendor does not let us read what was deleted. */
 async function readDeleted(
   ports: SyncPorts,
   work: DeletesWork,
   fetchDeleted: NonNullable<Source['fetchDeleted']>,
-): Promise<Storing> {
+): Promise<Storing | undefined> {
   let held = work.held
   const from = held.run.deletedTo
   const overlap = from && addMs(new Date(from), -work.source.overlapMs).toISOString()
   let since = overlap === undefined ? null : { time: overlap, id: '' }
   for (;;) {
     const page = await fetchDeleted({ since, limit: PAGE_SIZE }, work.signal)
+    if (page.kind === 'unavailable') return undefined
     if (page.kind !== 'page') return { kind: 'stopped', held, by: page }
     const stored = await storeDeletes(ports, { ...work, held }, page.rows)
     if (stored.kind !== 'stored') return stored

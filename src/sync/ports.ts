@@ -124,6 +124,8 @@ export interface DeletedRow {
 
 export type DeletedPage =
   | { readonly kind: 'page'; readonly rows: readonly DeletedRow[]; readonly more: boolean }
+  /** The vendor's log of deletions is not ours to read: only its ids tell. */
+  | { readonly kind: 'unavailable' }
   | VendorProblem
 
 export type IdPage =

@@ -1,15 +1,17 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { AppError } from '../core/errors.ts'
 import { idOf } from '../core/ids.ts'
 import { acknowledgement } from './answers.ts'
 import { recordOf, type Call, type CallParts } from './call.ts'
 import type { Delivery } from './delivery.ts'
-import { claimChecked, dispatch, keepBody } from './dispatch.ts'
+import { dispatch, keepBody } from './dispatch.ts'
 import { spanOf } from './hand-over.ts'
 import { interpret, type Interpretation } from './interpret.ts'
 import type { Receipt } from './receive.ts'
 import { withoutProof } from './retained.ts'
 import type { Verdict } from './scheme.ts'
+import { climb, type Rung } from './standing.ts'
+import { noteLifecycle } from './subscriptions.ts'
 
 interface Accepted {
   readonly verdict: Extract<Verdict, { valid: true }>
@@ -23,10 +25,10 @@ export async function accept(parts: CallParts, call: Call, accepted: Accepted): 
   const { incoming, known, rawBody, startedAt } = call
   const { registration, scheme, targets } = known
   const senderId = accepted.verdict.deliveryId
-  const digest = createHash('sha256').update(rawBody).digest('base64url')
+  const digest = hash('sha256', rawBody, 'base64url')
   // Without an id of the sender's, the same bytes within a moment are the same delivery.
   const id = idOf('delivery', registration.id, senderId ?? `${digest}/${spanOf(startedAt)}`)
-  const meaning = interpret({
+  const read = interpret({
     registration,
     targets,
     headers: incoming.headers,
@@ -36,7 +38,10 @@ export async function accept(parts: CallParts, call: Call, accepted: Accepted): 
     isIdentified: senderId !== undefined,
     now: startedAt,
   })
-  const handOvers = await claimChecked(ports, meaning.handOvers)
+  const { rungs } = read
+  const outdated = rungs.length === 0 ? none : await climb(ports, registration.id, rungs)
+  const meaning = outdated.size === 0 ? read : withoutOutdated(read, outdated)
+  const { handOvers } = meaning
   const body = await keepBody(ports, { ...registration, id }, withoutProof(scheme, rawBody))
   const delivery: Delivery = {
     ...recordOf(parts, call, statusOf(meaning)),
@@ -44,11 +49,16 @@ export async function accept(parts: CallParts, call: Call, accepted: Accepted): 
     verified: true,
     ...factsOf(accepted),
     ...contentsOf(meaning),
+    ...(outdated.size === 0 ? {} : { outdated: outdated.size }),
     ...(body === undefined ? {} : { body }),
   }
-  const mustBeStored = !delivery.synced || meaning.quarantine.length > 0
+  const mustBeStored =
+    !delivery.synced || meaning.quarantine.length > 0 || handOvers.some(({ isCut }) => isCut)
   if (mustBeStored && body === undefined) {
     throw new AppError('blob_unavailable', 'the delivery could not be stored')
+  }
+  for (const lifecycle of meaning.lifecycles) {
+    await noteLifecycle(ports, registration.id, lifecycle)
   }
   const audited = await dispatch(ports, audit, { delivery, handOvers, mustBeStored })
   if (audited === 'known') {
@@ -61,6 +71,16 @@ export async function accept(parts: CallParts, call: Call, accepted: Accepted): 
     })
   }
   return receiptOf(call, delivery, meaning)
+}
+
+const none: ReadonlySet<Rung> = new Set()
+
+/** A message all of whose news is old is not sent. */
+function withoutOutdated(read: Interpretation, outdated: ReadonlySet<Rung>): Interpretation {
+  const handOvers = read.handOvers.filter(
+    ({ rungs }) => rungs === undefined || rungs.some((rung) => !outdated.has(rung)),
+  )
+  return { ...read, handOvers }
 }
 
 function statusOf({ handOvers, quarantine }: Interpretation): Delivery['status'] {

@@ -1,9 +1,10 @@
 import {
   constants,
-  createHash,
   createHmac,
   createPrivateKey,
   createPublicKey,
+  createSecretKey,
+  hash,
   sign,
   timingSafeEqual,
   verify,
@@ -19,12 +20,9 @@ const ED25519_PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex')
 interface Descriptor {
   /** Length of a signature in bytes, where it is fixed. */
   readonly length?: number
-  readonly check: (key: KeyMaterial, message: Buffer, signature: Buffer) => boolean
-  readonly make: (key: KeyMaterial, message: Buffer) => Buffer
+  readonly check: (key: KeyObject, message: Buffer, signature: Buffer) => boolean
+  readonly make: (key: KeyObject, message: Buffer) => Buffer
 }
-
-/** A key, ready for its algorithm. */
-export type KeyMaterial = { readonly bytes: Buffer } | { readonly object: KeyObject }
 
 const digests: Readonly<Record<'hmac-sha256' | 'hmac-sha1' | 'hmac-sha512', string>> = {
   'hmac-sha256': 'sha256',
@@ -37,7 +35,7 @@ export const algorithms: Readonly<Record<SignatureAlgorithm, Descriptor>> = {
   'hmac-sha1': recomputed(20, (key, message) => hmac(digests['hmac-sha1'], key, message)),
   'hmac-sha512': recomputed(64, (key, message) => hmac(digests['hmac-sha512'], key, message)),
   // The secret is part of the message (HubSpot v1 and v2).
-  sha256: recomputed(32, (_key, message) => createHash('sha256').update(message).digest()),
+  sha256: recomputed(32, (_key, message) => hash('sha256', message, 'buffer')),
   'rsa-sha256': asymmetric('sha256', (key) => key.asymmetricKeyType === 'rsa'),
   'rsa-pss-sha512': asymmetric('sha512', isRsa, {
     padding: constants.RSA_PKCS1_PSS_PADDING,
@@ -54,17 +52,17 @@ export const algorithms: Readonly<Record<SignatureAlgorithm, Descriptor>> = {
 
 /** Compares the hashes, so neither the lengths nor the place of the difference shows in the time. */
 export function equalInConstantTime(one: string, other: string): boolean {
-  const hash = (text: string) => createHash('sha256').update(text, 'utf8').digest()
-  return timingSafeEqual(hash(one), hash(other))
+  const hashOf = (text: string) => hash('sha256', text, 'buffer')
+  return timingSafeEqual(hashOf(one), hashOf(other))
 }
 
 /** The key in a secret of the registration; undefined when it cannot be one, and then nothing matches it. */
-export function keyOf(secret: string, format: KeyFormat): KeyMaterial | undefined {
+export function keyOf(secret: string, format: KeyFormat): KeyObject | undefined {
   const text = withoutPrefix(secret, format.prefix)
   if (text === '') return undefined
   switch (format.encoding) {
     case 'utf8':
-      return { bytes: Buffer.from(text, 'utf8') }
+      return createSecretKey(text, 'utf8')
     case 'hex':
       return material(decodeStrictly(text, 'hex-any-case'))
     case 'base64':
@@ -75,21 +73,18 @@ export function keyOf(secret: string, format: KeyFormat): KeyMaterial | undefine
 }
 
 /** The signing side of `keyOf`: shared secrets as they are, else a private key in PEM or an Ed25519 `seed‖public`. */
-export function signingKeyOf(secret: string, format: KeyFormat): KeyMaterial | undefined {
+export function signingKeyOf(secret: string, format: KeyFormat): KeyObject | undefined {
   if (format.encoding !== 'public-key') return keyOf(secret, format)
   return attempt(() => {
-    if (secret.startsWith('-----BEGIN')) return { object: createPrivateKey(secret) }
+    if (secret.startsWith('-----BEGIN')) return createPrivateKey(secret)
     const seed = looseBase64(secret.replace(/^whsk_/, ''))?.subarray(0, 32)
     if (seed?.length !== 32) return undefined
     const der = Buffer.concat([ED25519_PKCS8, seed])
-    return { object: createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }) }
+    return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
   })
 }
 
-function recomputed(
-  length: number,
-  make: (key: KeyMaterial, message: Buffer) => Buffer,
-): Descriptor {
+function recomputed(length: number, make: (key: KeyObject, message: Buffer) => Buffer): Descriptor {
   return {
     length,
     make,
@@ -105,20 +100,14 @@ function asymmetric(
 ): Descriptor {
   return {
     check: (key, message, signature) =>
-      'object' in key &&
-      fits(key.object) &&
-      (attempt(() => verify(digest, message, { ...options, key: key.object }, signature)) ?? false),
-    make: (key, message) => {
-      if (!('object' in key)) throw new TypeError('an asymmetric algorithm needs a private key')
-      return sign(digest, message, { ...options, key: key.object })
-    },
+      fits(key) &&
+      (attempt(() => verify(digest, message, { ...options, key }, signature)) ?? false),
+    make: (key, message) => sign(digest, message, { ...options, key }),
   }
 }
 
-function hmac(digest: string, key: KeyMaterial, message: Buffer): Buffer {
-  return createHmac(digest, 'bytes' in key ? key.bytes : key.object)
-    .update(message)
-    .digest()
+function hmac(digest: string, key: KeyObject, message: Buffer): Buffer {
+  return createHmac(digest, key).update(message).digest()
 }
 
 function isRsa(key: KeyObject): boolean {
@@ -129,13 +118,13 @@ function isP256(key: KeyObject): boolean {
   return key.asymmetricKeyType === 'ec' && key.asymmetricKeyDetails?.namedCurve === 'prime256v1'
 }
 
-function publicKey(text: string): KeyMaterial | undefined {
+function publicKey(text: string): KeyObject | undefined {
   return attempt(() => {
-    if (text.startsWith('-----BEGIN')) return { object: createPublicKey(text) }
+    if (text.startsWith('-----BEGIN')) return createPublicKey(text)
     const bytes = /^[0-9a-fA-F]{64}$/.test(text) ? Buffer.from(text, 'hex') : looseBase64(text)
     if (bytes === undefined) return undefined
     const der = bytes.length === 32 ? Buffer.concat([ED25519_SPKI, bytes]) : bytes
-    return { object: createPublicKey({ key: der, format: 'der', type: 'spki' }) }
+    return createPublicKey({ key: der, format: 'der', type: 'spki' })
   })
 }
 
@@ -144,8 +133,8 @@ function looseBase64(text: string): Buffer | undefined {
   return /^[A-Za-z0-9+/_-]+={0,2}$/.test(text) ? Buffer.from(text, 'base64') : undefined
 }
 
-function material(bytes: Buffer | undefined): KeyMaterial | undefined {
-  return bytes === undefined || bytes.length === 0 ? undefined : { bytes }
+function material(bytes: Buffer | undefined): KeyObject | undefined {
+  return bytes === undefined || bytes.length === 0 ? undefined : createSecretKey(bytes)
 }
 
 function withoutPrefix(secret: string, prefix: string | undefined): string {

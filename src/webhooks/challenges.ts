@@ -126,6 +126,12 @@ export const challenges: Readonly<Record<NonNullable<Scheme['challenge']>, Chall
       answer: json({ response_token: `sha256=${hmac(secret, challenge).toString('base64')}` }),
     }),
   },
+  /** Looks whether the address answers, when the webhook is made. */
+  trello: {
+    when: ({ method }) => method === 'HEAD',
+    proof: 'open',
+    respond: () => ({ answer: empty(200) }),
+  },
   discord: {
     when: bodyHas(['type'], '1'),
     proof: 'signature',

@@ -4,7 +4,7 @@ import { AppError } from '../core/errors.ts'
 import { idOf } from '../core/ids.ts'
 import { contentOf } from './content.ts'
 import type { Delivery, HandOver } from './delivery.ts'
-import { claimChecked, sendAll } from './dispatch.ts'
+import { sendAll } from './dispatch.ts'
 import { interpret } from './interpret.ts'
 import type { WebhookPorts } from './ports.ts'
 import { ownRegistration } from './registration-view.ts'
@@ -227,7 +227,7 @@ async function replay(
     quarantined: quarantine.length,
   }
   if (isDry) return result
-  await sendAll(ports, await claimChecked(ports, messages))
+  await sendAll(ports, messages)
   const { quarantine: _before, outbox: _outbox, ttl: _ttl, ...rest } = document
   const after: Delivery = {
     ...(messages.length === 0 ? { ...document, ...rest } : rest),

@@ -1,4 +1,5 @@
 import type { OutgoingMessage } from '../core/queue.ts'
+import type { Rung } from './standing.ts'
 
 /** A message that waits for its queue to come back. */
 export interface Waiting {
@@ -13,8 +14,10 @@ export type QueueName = 'inbound' | 'outbound'
 export interface HandOver {
   readonly queue: QueueName
   readonly message: OutgoingMessage
-  /** Of the message's body, where it may be large. */
-  readonly bytes?: number
+  /** What it tells is worth telling only while nothing higher was told. */
+  readonly rungs?: readonly Rung[]
+  /** The bus could not hold the whole of it: the rest stands in the delivery, whose id is the correlation id. */
+  readonly isCut?: true
 }
 
 /** The body as kept for a replay. What the sender proved itself with is blanked in it. */
@@ -64,6 +67,8 @@ export interface Delivery {
   readonly entityId: string | null
   readonly synced: boolean
   readonly elements: number
+  /** Statuses that came after a higher one: noted, and no more. */
+  readonly outdated?: number
   readonly quarantine?: readonly Quarantined[]
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: KeptBody

@@ -4,8 +4,6 @@ import type { Audit, Audited } from './audit.ts'
 import type { Delivery, HandOver, KeptBody, QueueName } from './delivery.ts'
 import type { WebhookPorts } from './ports.ts'
 
-/** A message of the bus holds 256 kB with its headers (Service Bus quotas, standard tier). */
-const MAX_MESSAGE_BYTES = 192 * 1024
 /** Larger bodies are kept as blobs: a document's price grows with its size. */
 const MAX_INLINE_BYTES = 64 * 1024
 
@@ -26,26 +24,6 @@ export async function keepBody(
     log.error(`a large webhook could not be kept: ${explain(error)}`, { deliveryId: id })
     return undefined
   }
-}
-
-/** Puts the changes of a message that would be too large for the bus into a blob, which the message then names. */
-export async function claimChecked(
-  { blobs }: Pick<WebhookPorts, 'blobs'>,
-  handOvers: readonly HandOver[],
-): Promise<readonly HandOver[]> {
-  return Promise.all(
-    handOvers.map(async ({ queue, message, bytes: size = 0 }) => {
-      if (size <= MAX_MESSAGE_BYTES) return { queue, message }
-      const { changes, ...rest } = { changes: {}, ...message.body }
-      const bytes = Buffer.from(JSON.stringify(changes))
-      const name = `claims/${message.id}`
-      await blobs.put(name, bytes)
-      return {
-        queue,
-        message: { ...message, body: { ...rest, claim: { name, bytes: bytes.length } } },
-      }
-    }),
-  )
 }
 
 export async function sendAll(

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { weigh } from '../core/collection.ts'
 import { idOf } from '../core/ids.ts'
 import { addMs } from '../core/time.ts'
@@ -29,6 +29,8 @@ export interface HandOverContext {
 
 /** Events without id and version that come within one such span become one message, sent after it. */
 const SPAN_MS = 1_000
+/** A message of the bus holds 256 kB with its headers and the rest of its body (Service Bus quotas, standard tier). */
+const MAX_CHANGES_BYTES = 192 * 1024
 /** Instances' clocks differ by less. */
 const MARGIN_MS = 500
 
@@ -88,8 +90,15 @@ function toPull(events: Group, context: HandOverContext): readonly HandOver[] {
     {
       queue: 'inbound',
       message: { ...identityOf(events, context), ...bodyOf(target, record, context) },
+      ...rungsOf(events),
     },
   ]
+}
+
+/** Nothing where one of the events is no rung: it is worth telling in any case. */
+function rungsOf(events: readonly VendorEvent[]): Pick<HandOver, 'rungs'> {
+  const rungs = events.flatMap(({ rung }) => rung ?? [])
+  return rungs.length === events.length ? { rungs } : {}
 }
 
 function identityOf(events: Group, context: HandOverContext) {
@@ -113,10 +122,16 @@ function identityOf(events: Group, context: HandOverContext) {
 
 function fingerprint({ content }: VendorEvent, digest: string): string {
   if (content === undefined) return digest
-  return createHash('sha256').update(JSON.stringify(content)).digest('base64url')
+  return hash('sha256', JSON.stringify(content), 'base64url')
 }
 
-function toResyncs(entityType: string | undefined, context: HandOverContext): readonly HandOver[] {
+type ResyncContext = Pick<HandOverContext, 'registration' | 'targets' | 'deliveryId' | 'now'>
+
+/** Has everything of that kind read again, or of every kind. */
+export function toResyncs(
+  entityType: string | undefined,
+  context: ResyncContext,
+): readonly HandOver[] {
   return context.targets
     .filter((target) => entityType === undefined || target.entityType === entityType)
     .map((target) => ({
@@ -128,7 +143,7 @@ function toResyncs(entityType: string | undefined, context: HandOverContext): re
     }))
 }
 
-function bodyOf(target: SyncTarget, record: object, context: HandOverContext) {
+function bodyOf(target: SyncTarget, record: object, context: ResyncContext) {
   const { registration, deliveryId, now } = context
   const { taskId, integrationId, syncMode, priority } = target
   return {
@@ -150,6 +165,8 @@ function bodyOf(target: SyncTarget, record: object, context: HandOverContext) {
 function toOutbound(event: VendorEvent, index: number, context: HandOverContext): HandOver {
   const { registration, deliveryId, now } = context
   const { tenantId, connectionId, integrationId } = registration
+  const { changes = {} } = event
+  const isCut = weigh(changes) > MAX_CHANGES_BYTES
   const body = {
     integrationId,
     tenantId,
@@ -158,13 +175,13 @@ function toOutbound(event: VendorEvent, index: number, context: HandOverContext)
     entityId: event.externalId,
     externalId: event.externalId,
     operation: event.operation,
-    changes: event.changes ?? {},
+    changes: isCut ? {} : changes,
     correlationId: deliveryId,
     enqueuedAt: now.toISOString(),
   }
   const id = idOf('event', deliveryId, event.entityType, event.externalId, String(index))
   const message = { id, correlationId: deliveryId, body }
-  return { queue: 'outbound', message, bytes: weigh(body) }
+  return { queue: 'outbound', message, ...(isCut ? { isCut } : {}), ...rungsOf([event]) }
 }
 
 /** The span of time that stands for an id where the sender gives none. */

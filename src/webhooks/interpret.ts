@@ -5,11 +5,16 @@ import { malformed, type Headers, type Meaning } from './events/meaning.ts'
 import { handOversFor, type SyncTarget } from './hand-over.ts'
 import { keptHeaders } from './retained.ts'
 import type { Registration } from './registration.ts'
+import type { Rung } from './standing.ts'
+import type { Lifecycle } from './subscription.ts'
 
 /** A delivery of more elements is kept unread. */
 const MAX_ELEMENTS = 1_000
 /** What a record tells of the elements that nobody could use. */
 const MAX_QUARANTINED = 100
+
+/** Of one subscription there is one to say. */
+const MAX_LIFECYCLES = 10
 
 export interface Interpretation {
   readonly handOvers: readonly HandOver[]
@@ -18,6 +23,9 @@ export interface Interpretation {
   readonly elements: number
   readonly eventType: string | null
   readonly entityId: string | null
+  readonly rungs: readonly Rung[]
+  /** What it says of its subscription. */
+  readonly lifecycles: readonly Lifecycle[]
   /** Why the body as a whole could not be read. */
   readonly unreadable?: string
 }
@@ -67,6 +75,12 @@ function summaryOf(meanings: readonly Meaning[]) {
     eventType: event?.eventType ?? (named && 'eventType' in named ? named.eventType : null),
     entityId: event?.externalId ?? null,
     quarantine: meanings.flatMap(quarantined).slice(0, MAX_QUARANTINED),
+    rungs: meanings.flatMap((meaning) => (meaning.kind === 'event' ? (meaning.rung ?? []) : [])),
+    lifecycles: meanings
+      .flatMap((meaning) =>
+        'lifecycle' in meaning && meaning.lifecycle ? [meaning.lifecycle] : [],
+      )
+      .slice(0, MAX_LIFECYCLES),
   }
 }
 

@@ -27,7 +27,7 @@ const formWriters: Readonly<Record<Form, (form: MessageForm) => readonly Message
 
 /** The request as received first, then the other ways of writing it that the scheme names, none of them twice. */
 export function messageForms(scheme: SignedScheme, request: WebhookRequest): MessageForm[] {
-  const received: MessageForm = { url: request.url, body: Buffer.from(request.rawBody) }
+  const received: MessageForm = { url: request.url, body: viewOf(request.rawBody) }
   const others = (scheme.forms ?? []).flatMap((form) => formWriters[form](received))
   const seen = new Set([received.url])
   return [
@@ -54,9 +54,15 @@ export function renderMessage(
     secret: () => secret,
   }
   const parts = scheme.signed.split(/\{(\w+)\}/)
+  const pieces = parts.map((part, index) => (index % 2 === 0 ? part : (values[part]?.() ?? '')))
   return Buffer.concat(
-    parts.map((part, index) => Buffer.from(index % 2 === 0 ? part : (values[part]?.() ?? ''))),
+    pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece)),
   )
+}
+
+/** The same bytes, not copied. */
+export function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength)
 }
 
 /** Every key and value of a form post, sorted by key, values of one key once each and sorted (twilio-node). */

@@ -13,6 +13,16 @@ import { schemeNamed } from './schemes.ts'
 
 const name = z.string().min(1).max(100)
 const secret = z.string().min(8).max(10_000)
+const events = z.array(name).max(200)
+const forward = z.enum(['inbound', 'outbound'])
+const maxBodyBytes = z
+  .int()
+  .min(1_024)
+  .max(25 * 1024 * 1024)
+const requestsPerMinute = z.int().min(1).max(600_000)
+const expected = z
+  .record(name, z.string().min(1).max(500))
+  .refine((values) => !('verifyToken' in values), 'verifyToken is a secret, tell it as verifyToken')
 
 /** What a registration is made of. Secrets go to the vault and never come back. */
 export const newRegistrationShape = z.strictObject({
@@ -21,17 +31,23 @@ export const newRegistrationShape = z.strictObject({
   configuration: z.unknown().optional(),
   secret: secret.optional(),
   verifyToken: secret.optional(),
-  events: z.array(name).max(200).optional(),
-  forward: z.enum(['inbound', 'outbound']).default('inbound'),
-  maxBodyBytes: z
-    .int()
-    .min(1_024)
-    .max(25 * 1024 * 1024)
-    .default(1024 * 1024),
-  requestsPerMinute: z.int().min(1).max(600_000).default(6_000),
-  expected: z.record(name, z.string().min(1).max(500)).default({}),
+  events: events.optional(),
+  forward: forward.default('inbound'),
+  maxBodyBytes: maxBodyBytes.default(1024 * 1024),
+  requestsPerMinute: requestsPerMinute.default(6_000),
+  expected: expected.default({}),
 })
 export type NewRegistration = z.infer<typeof newRegistrationShape>
+
+/** What can be changed: neither whose registration it is nor how its sender proves itself. */
+export const registrationChangesShape = z.strictObject({
+  events: events.optional(),
+  forward: forward.optional(),
+  maxBodyBytes: maxBodyBytes.optional(),
+  requestsPerMinute: requestsPerMinute.optional(),
+  expected: expected.optional(),
+})
+export type RegistrationChanges = z.infer<typeof registrationChangesShape>
 
 export const newSecretShape = z.strictObject({ secret })
 
@@ -63,33 +79,21 @@ export async function createRegistration(
     throw new AppError('bad_request', `secret: scheme ${wanted.scheme} needs one`)
   }
   if (wanted.secret !== undefined) demandUsable(scheme, wanted.secret)
-  if ('verifyToken' in wanted.expected) {
-    throw new AppError(
-      'bad_request',
-      'expected.verifyToken: it is a secret, tell it as verifyToken',
-    )
-  }
   const id = `reg-${ports.newId()}`
   const createdAt = ports.clock().toISOString()
   const secrets = await stored(ports, id, {
     signing: wanted.secret,
     'verify-token': wanted.verifyToken,
   })
-  const { connectionId, events, forward, maxBodyBytes, requestsPerMinute, expected } = wanted
+  const { secret: _secret, verifyToken: _token, configuration: _configuration, ...rest } = wanted
   const document: Registration = {
     id,
     registrationId: id,
     tenantId,
-    connectionId,
     integrationId,
-    scheme: wanted.scheme,
+    ...definite(rest),
     ...(wanted.scheme === 'generic' ? { configuration: scheme } : {}),
     state: isLearned && wanted.secret === undefined ? 'pending' : 'active',
-    ...(events === undefined ? {} : { events }),
-    forward,
-    maxBodyBytes,
-    requestsPerMinute,
-    expected,
     secrets,
     createdAt,
   }
@@ -103,6 +107,23 @@ export interface Change {
   readonly id: string
   /** The tag that the caller has seen; absent: whatever it is now. */
   readonly etag?: string | undefined
+}
+
+/** Changes what is told and leaves the rest. Throws `registration_not_found`, `conflict`. */
+export async function changeRegistration(
+  ports: RegistrationPorts,
+  change: Change,
+  wanted: RegistrationChanges,
+): Promise<Viewed> {
+  const before = await ownRegistration(ports, change.tenantId, change.id)
+  demandSeen(before, change)
+  return replace(ports, before, { ...before.document, ...definite(wanted) })
+}
+
+/** Without the fields that are there and undefined. */
+function definite<T extends object>(values: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  const told = Object.entries(values).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(told) as { [K in keyof T]: Exclude<T[K], undefined> } // the same, less what is undefined
 }
 
 /** A further secret, accepted from now on beside the others. Throws `conflict`, `bad_request`. */

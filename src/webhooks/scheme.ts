@@ -35,6 +35,7 @@ const challengeNames = [
   'event-grid',
   'cloudevents',
   'crc',
+  'trello',
   'discord',
 ] as const
 
@@ -92,6 +93,8 @@ const signedSchema = z.strictObject({
   signed: z.string().min(1).max(500),
   signature: signatureSchema,
   timestamp: timestampSchema.optional(),
+  /** A moment inside the signed body: where it stands there, it must be recent. */
+  bodyTimestamp: timestampSchema.optional(),
   /** Ways of writing the body or the URL that the vendor's own library tries beside the one received. */
   forms: z.array(z.enum(['escaped-body', 'twilio-url', 'hubspot-url'])).optional(),
   /** Query parameter with the hex SHA-256 of a body that is not itself signed. */

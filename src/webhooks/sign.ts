@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { algorithms, signingKeyOf } from './algorithms.ts'
-import type { KeyMaterial } from './algorithms.ts'
 import { encode } from './encoding.ts'
 import { bodyDigest, signatureBase } from './http-signature.ts'
 import { renderMessage } from './message.ts'
@@ -64,7 +64,7 @@ function plain({ method, url, headers = {}, rawBody }: UnsignedRequest): SignedR
   return { method, url, headers, rawBody }
 }
 
-function key(secret: string, format: KeyFormat): KeyMaterial {
+function key(secret: string, format: KeyFormat): KeyObject {
   const found = signingKeyOf(secret, format)
   if (found === undefined) throw new TypeError(`the secret is no ${format.encoding} key`)
   return found

@@ -1,6 +1,6 @@
 import { createPublicKey } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { algorithms, keyOf } from './algorithms.ts'
-import type { KeyMaterial } from './algorithms.ts'
 import { decodeStrictly } from './encoding.ts'
 import { deliveryIdAt, parseJson, valuesAt } from './places.ts'
 import { invalid } from './scheme.ts'
@@ -75,7 +75,7 @@ function keysFor(
   scheme: JwtScheme,
   request: WebhookRequest,
   kid: unknown,
-): readonly (KeyMaterial | undefined)[] {
+): readonly (KeyObject | undefined)[] {
   if (scheme.algorithm === 'HS256') {
     return request.secrets.map((secret) => keyOf(secret, { encoding: 'utf8' }))
   }
@@ -84,10 +84,10 @@ function keysFor(
   )
 }
 
-function fromJwk(key: VerificationKey): KeyMaterial | undefined {
+function fromJwk(key: VerificationKey): KeyObject | undefined {
   if (key['use'] === 'enc') return undefined
   try {
-    return { object: createPublicKey({ key, format: 'jwk' }) }
+    return createPublicKey({ key, format: 'jwk' })
   } catch {
     return undefined
   }

@@ -39,6 +39,7 @@ export function verifySigned(scheme: SignedScheme, request: WebhookRequest): Ver
   if (timestamp !== undefined && !isTimely(timestamp.instant, request, tolerance)) {
     return invalid('timestamp_out_of_tolerance')
   }
+  if (!bodyIsTimely(scheme, request)) return invalid('timestamp_out_of_tolerance')
   if (!bodyHashHolds(scheme, request)) return invalid('body_digest_mismatch')
   // Only now: an id in the body is parsed after the body is known to be the sender's.
   const id = deliveryIdAt(scheme.id, request)
@@ -116,6 +117,14 @@ function firstMatch(
     }
   }
   return matches[0]
+}
+
+/** What is not there cannot have been taken away: the body is signed. */
+function bodyIsTimely({ bodyTimestamp: rule }: SignedScheme, request: WebhookRequest): boolean {
+  if (rule === undefined) return true
+  const reading = readTimestamp(rule, request, [])
+  if ('problem' in reading) return reading.problem === 'missing_timestamp'
+  return isTimely(reading.instant, request, rule.toleranceSeconds)
 }
 
 /** Twilio signs only the URL of a JSON post; the URL then carries the hash of the body. */

@@ -1,10 +1,15 @@
 import { createHmac } from 'node:crypto'
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
 import { Agent, request } from 'node:http'
+import { Session } from 'node:inspector/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { demo, seedRegistration } from '../../infra/local/demo.ts'
-import { startRunning } from '../system/running.ts'
+import { startRunning, type Running } from '../system/running.ts'
+import { owners, sharesOf, type CpuProfile } from './cpu-shares.ts'
 import type { Bench, Figure } from './harness.ts'
 import { quantile } from './harness.ts'
 import { incidentBodies } from './webhook-use-case.ts'
@@ -26,7 +31,6 @@ export const webhookReceiver: Bench = {
     const secret = 'bench-secret'
     const { connectionId } = demo
     await seedRegistration(running.stack, { id, connectionId, scheme: 'servicenow', secret })
-    await using functions = await running.startFunctions()
     const bodies = incidentBodies()
     const floor = fork(floorServer, [secret], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
     using _floor = { [Symbol.dispose]: () => void floor.kill() }
@@ -42,6 +46,7 @@ export const webhookReceiver: Bench = {
       return { body, stamp, event, signature: `sha256=${mac.digest('base64')}` }
     }
     const figures: Figure[] = []
+    await using functions = await running.startFunctions()
     for (const connections of CONNECTIONS) {
       progress(`${connections} connections: the floor`)
       await drive(floorUrl, connections, { count: WARM_UP, next })
@@ -64,8 +69,49 @@ export const webhookReceiver: Bench = {
         },
       )
     }
-    return figures
+    await functions[Symbol.asyncDispose]()
+    progress('10 connections: whose time it is')
+    return [...figures, ...(await timeOf(running, next))]
   },
+}
+
+/** Of the processors' time of one burst, in both processes: how much is whose. The sender's own is left out. */
+async function timeOf(running: Running, next: Load['next']): Promise<readonly Figure[]> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'syncline-bench-'))
+  await using _folder = {
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+  }
+  const { NODE_OPTIONS } = process.env
+  process.env['NODE_OPTIONS'] = `${NODE_OPTIONS ?? ''} --cpu-prof --cpu-prof-dir=${folder}`
+  const functions = await running.startFunctions()
+  process.env['NODE_OPTIONS'] = NODE_OPTIONS ?? ''
+  const session = new Session()
+  session.connect()
+  await session.post('Profiler.enable')
+  await session.post('Profiler.start')
+  await drive(`${functions.url}/webhooks/${id}/events`, 10, { count: 2 * REQUESTS, next })
+  const { profile } = await session.post('Profiler.stop')
+  session.disconnect()
+  await functions[Symbol.asyncDispose]()
+  const files = await readdir(folder)
+  const profiles = await Promise.all(
+    files.map(async (file) => {
+      const text = await readFile(path.join(folder, file), 'utf8')
+      return JSON.parse(text) as CpuProfile // written by Node
+    }),
+  )
+  const shares = [profile, ...profiles].map(sharesOf)
+  const microseconds = owners
+    .filter((owner) => owner !== 'sender')
+    .map((owner) => shares.reduce((sum, one) => sum + (one.get(owner) ?? 0), 0))
+  const total = microseconds.reduce((sum, one) => sum + one, 0)
+  return owners
+    .filter((owner) => owner !== 'sender')
+    .map((owner, index) => ({
+      name: `webhook_receiver_time_${owner.replace(' ', '_')}`,
+      value: (100 * (microseconds[index] ?? 0)) / total,
+      unit: '%',
+    }))
 }
 
 interface Load {

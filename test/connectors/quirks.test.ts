@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { github } from '../../src/connectors/github/index.ts'
 import { salesforce } from '../../src/connectors/salesforce/index.ts'
 import { servicenow } from '../../src/connectors/servicenow/index.ts'
-import type { DeletedPage, VendorWrite } from '../../src/connectors/connector.ts'
+import type { DeletedPage, VendorRow, VendorWrite } from '../../src/connectors/connector.ts'
 import { readAll, signal, type Rig } from './rig.ts'
 import { gitHubRig, salesforceRig, serviceNowRig } from './rigs.ts'
 
@@ -336,6 +336,30 @@ describe('GitHub', () => {
     )
     const found = await rig.stream.push?.findByMarker(rig.client, ['rec-1', 'other'], signal)
     expect(found?.kind === 'found' && [...found.rows.keys()]).toEqual(['rec-1'])
+  })
+
+  test('markers are looked for among new issues only, once the old ones were read', async () => {
+    await using rig = await gitHubRig()
+    for (let at = 0; at < 330; at += 1) rig.control.open({ title: `${at}` })
+    const find = async (...markers: string[]) => {
+      rig.control.resetCalls()
+      const found = await rig.stream.push?.findByMarker(rig.client, markers, signal)
+      const calls = Object.values(rig.control.calls()).reduce((sum, one) => sum + one, 0)
+      return { calls, rows: found?.kind === 'found' ? found.rows : new Map<string, VendorRow>() }
+    }
+    expect((await find('rec-1')).calls).toBe(5)
+    const [made] = (await write(rig, [create('rec-1', { title: 'first' })])) ?? []
+    const externalId = made?.kind === 'done' ? made.externalId : ''
+    const found = await find('rec-1', 'rec-2')
+    expect([found.calls, found.rows.get('rec-1')?.externalId]).toEqual([2, externalId])
+    // One that stands far back is told as it is now, and not as it was when it was seen.
+    for (let at = 0; at < 330; at += 1) rig.control.open({ title: `more ${at}` })
+    await find('rec-2')
+    rig.edit(externalId, 'edited since')
+    const again = await find('rec-1')
+    expect(again.rows.get('rec-1')?.values['title']).toBe('edited since')
+    rig.remove(externalId)
+    expect([...(await find('rec-1')).rows.keys()]).toEqual([])
   })
 
   test('issues that were switched off are hidden, not gone', async () => {

@@ -20,6 +20,20 @@ describe.each(rigs)('%s', (_, start) => {
     }
   })
 
+  test('totals that lie lose no row, and read none for ever', async ({ skip }) => {
+    await using rig = await start()
+    const { lieAboutTotals } = rig
+    if (!lieAboutTotals) return skip('it tells no totals')
+    const before = await own(rig)
+    for (const text of many(25)) rig.create(text)
+    for (const by of [-1_000, -7, 9, 40]) {
+      lieAboutTotals(by)
+      const read = await readAll(rig, { limit: 10 })
+      const ids = read.map(({ externalId }) => externalId).filter((id) => !before.has(id))
+      expect(ids.sort()).toEqual([...rig.rows().keys()].sort())
+    }
+  })
+
   test('S29: rows that move while they are read are read where they have gone', async () => {
     await using rig = await start()
     const before = await own(rig)

@@ -24,6 +24,8 @@ export interface Rig extends AsyncDisposable {
   /** Id and text of what is alive. */
   rows(): ReadonlyMap<string, string>
   expireTokens(): void
+  /** The vendor counts its rows wrong by so much; absent where it tells no totals. */
+  readonly lieAboutTotals?: (by: number) => void
   /** Every way of the vendor to ask for patience, and the wait that it names. */
   readonly throttles: Readonly<
     Record<string, { readonly set: () => void; readonly afterMs?: number }>

@@ -54,6 +54,7 @@ export async function serviceNowRig({ config, table, field }: TableRig) {
           .map((row) => [row['sys_id'] ?? '', row[field] ?? '']),
       ),
     expireTokens: () => control.expireAccessTokens(),
+    lieAboutTotals: (by: number) => control.lieAboutTotals(by),
     throttles: {
       'a rate rule': { set: () => control.throttle('rule'), afterMs: 30_000 },
       'the semaphores': { set: () => control.throttle('semaphore') },
@@ -113,6 +114,7 @@ export async function salesforceRig(entityType: string, object: string, field: s
       control.fail({ operation: `GET .*/sobjects/${object}/`, status: 403, body: refusal(id) }),
     rows: () => new Map(control.rows(object).map((row) => [String(row['Id']), String(row[field])])),
     expireTokens: () => control.expireSessions(),
+    lieAboutTotals: (by: number) => control.lieAboutTotals(by),
     throttles: {
       'the daily quota': { set: () => control.throttle('quota'), afterMs: 900_000 },
       'long calls at once': { set: () => control.throttle('concurrency') },

@@ -2,6 +2,7 @@ import { exportPKCS8, generateKeyPair, jwtVerify } from 'jose'
 import { describe, expect, test } from 'vitest'
 import { authorizationUrl, codeVerifier } from '../../src/credentials/authorization.ts'
 import { refreshRequest, revocationRequest } from '../../src/credentials/grant.ts'
+import { endpointOf } from '../../src/credentials/provider.ts'
 import { providerOf } from '../../src/credentials/providers.ts'
 
 const at = { now: new Date(), id: 'assertion-1' }
@@ -176,4 +177,29 @@ describe('where a browser is sent', () => {
   test.for(['slack', 'github', 'notion', 'hubspot'])('%s knows no PKCE: no challenge', (vendor) => {
     expect(sent(vendor).searchParams.has('code_challenge')).toBe(false)
   })
+})
+
+test.for<[string, string, string]>([
+  [
+    '/oauth_token.do',
+    'https://acme.service-now.com',
+    'https://acme.service-now.com/oauth_token.do',
+  ],
+  [
+    'https://github.com/login/oauth/access_token',
+    'https://api.github.com',
+    'https://github.com/login/oauth/access_token',
+  ],
+  [
+    'https://github.com/login/oauth/access_token',
+    'http://127.0.0.1:4000',
+    'http://127.0.0.1:4000/login/oauth/access_token',
+  ],
+  [
+    'https://github.com/login/oauth/access_token',
+    'https://127.0.0.1.example',
+    'https://github.com/login/oauth/access_token',
+  ],
+])('the endpoint %s of a connection to %s is %s', ([endpoint, origin, expected]) => {
+  expect(endpointOf(endpoint, origin)).toBe(expected)
 })

@@ -231,3 +231,16 @@ describe('S30: a place that the vendor does not reach back to', () => {
     expect(here.records()).toHaveLength(95)
   })
 })
+
+test('S31: where the log of deletions is not ours to read, the ids tell', async () => {
+  const rows = rowsOf(40, 4)
+  const { here } = withIds(rows)
+  const fetchDeleted: NonNullable<Source['fetchDeleted']> = async () => ({ kind: 'unavailable' })
+  Object.assign(here.vendor.source, { fetchDeleted })
+  await here.addTask()
+  await run(here)
+  rows.splice(5, 3)
+  await run(here)
+  expect(living(here)).toBe(37)
+  expect(here.tasks.all()[0]).toMatchObject({ status: 'completed' })
+})

@@ -51,6 +51,15 @@ describe('a row', () => {
     expect(verdict({ name: 'Stephen Meyer' }, [stephen, stephen], byName('exact'))).toBe('likely')
     expect(verdict(stephen, [stephen, { ...stephen }], byName('fuzzy'))).toBe('likely')
   })
+
+  test('that is sure to be one record and likely to be another is for a person', () => {
+    const other = { ...stephen, phone: '99', city: 'Bern' }
+    const by = byName('fuzzy')
+    expect(verdict(stephen, [stephen], by)).toBe('sure')
+    expect(verdict(stephen, [other], by)).toBe('likely')
+    expect(verdict(stephen, [stephen, other], by)).toBe('likely')
+    expect(verdict(stephen, [stephen, { ...stephen, name: 'Anna Lang' }], by)).toBe('sure')
+  })
 })
 
 test.for<[Comparison, string, string, number | undefined]>([

@@ -3,47 +3,15 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { demo } from '../../infra/local/demo.ts'
 import { seedTask } from '../../infra/local/seed.ts'
-import type { FunctionsProcess } from '../../infra/local/functions-process.ts'
-import { fireTimer, startRunning, type Running } from './running.ts'
+import { apiOf } from './api-client.ts'
+import { fireTimer, startRunning } from './running.ts'
 
-const envelope = z.looseObject({
-  success: z.boolean(),
-  data: z.unknown().optional(),
-  error: z.looseObject({ code: z.string(), message: z.string() }).optional(),
-  pagination: z.looseObject({ nextCursor: z.string().optional() }).optional(),
-})
 const recordShape = z.looseObject({
   id: z.string(),
   fields: z.record(z.string(), z.unknown()),
   links: z.array(z.looseObject({ externalId: z.string().nullable() })),
   origins: z.record(z.string(), z.looseObject({ by: z.string() })),
 })
-
-async function apiOf(
-  { stack }: Running,
-  { url }: FunctionsProcess,
-  { roles, tenantId = demo.tenantId }: { roles: string[]; tenantId?: string },
-) {
-  const { token } = await stack.issuer.control.mint({ subject: 'op', tenantId, roles })
-  return async (method: string, path: string, more: { body?: unknown; etag?: string } = {}) => {
-    const response = await fetch(`${url}/api/v1/${path}`, {
-      method,
-      headers: {
-        authorization: `Bearer ${token}`,
-        'content-type': 'application/json',
-        ...(more.etag === undefined ? {} : { 'if-match': more.etag }),
-      },
-      ...(more.body === undefined ? {} : { body: JSON.stringify(more.body) }),
-    })
-    const text = await response.text()
-    return {
-      status: response.status,
-      etag: response.headers.get('etag') ?? '',
-      location: response.headers.get('location'),
-      json: text === '' ? undefined : envelope.parse(JSON.parse(text)),
-    }
-  }
-}
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
   while (!(await condition())) await delay(50)

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import topology from '../../src/topology.json' with { type: 'json' }
 import type { ShardDocument } from '../../src/sync/record.ts'
 import { cosmosClient, seedConnection, seedTask } from '../../infra/local/seed.ts'
+import { connectSystems, showSystems } from '../../infra/local/demo-systems.ts'
 import { fireTimer, startRunning, type Running } from './running.ts'
 
 /** A tenant's connection, credential, secret and task for the incidents of one vendor. */
@@ -64,4 +65,41 @@ test('the functions read Salesforce where its organisation has moved, and GitHub
     while ((await titles(running, vendor)).size < 30) await delay(50)
     expect(await titles(running, vendor)).toEqual(expected[vendor])
   }
+}, 60_000)
+
+test('an incident is a case and an issue, and an edit of any of them arrives in the others', async () => {
+  await using running = await startRunning({
+    serviceNow: { count: 4 },
+    salesforce: { count: 4 },
+    github: { count: 4 },
+  })
+  await connectSystems(running.stack, '* * * * * *')
+  await using functions = await running.startFunctions()
+  const said: string[] = []
+  const stopping = new AbortController()
+  const shown = showSystems(running.stack, {
+    say: (line) => said.push(line),
+    signal: stopping.signal,
+  })
+  const done = shown.then(() => true)
+  // The clock's next slot is far; an operator fires it.
+  while (!(await Promise.race([done, delay(200, false)]))) {
+    await fireTimer(running, functions, 'SyncScheduler')
+  }
+  expect(said).toContain(
+    'systems      12 records: ServiceNow 12 incidents, Salesforce 12 cases, GitHub 12 issues',
+  )
+  expect(said.slice(-3).map((line) => line.replace(/ after .*/, ''))).toEqual([
+    'systems      "Edited in ServiceNow" is in Salesforce and GitHub',
+    'systems      "Edited in Salesforce" is in ServiceNow and GitHub',
+    'systems      "Edited in GitHub" is in ServiceNow and Salesforce',
+  ])
+  const { serviceNow, salesforce, github } = running.stack
+  const titles = [
+    serviceNow.control.rows('incident').map((row) => row['short_description'] ?? ''),
+    salesforce?.control.rows('Case').map((row) => String(row['Subject'])) ?? [],
+    github?.control.issues().map(({ title }) => title) ?? [],
+  ].map((some) => some.toSorted())
+  expect(titles[1]).toEqual(titles[0])
+  expect(titles[2]).toEqual(titles[0])
 }, 60_000)

@@ -1,8 +1,11 @@
 import { createHmac } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { demo } from '../../infra/local/demo.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { demo, seedRegistration } from '../../infra/local/demo.ts'
+import { cosmosClient, seedTask, storeDocument } from '../../infra/local/seed.ts'
+import topology from '../../src/topology.json' with { type: 'json' }
 import type { FunctionsProcess } from '../../infra/local/functions-process.ts'
-import { startRunning, type Running } from './running.ts'
+import { fireTimer, startRunning, type Running } from './running.ts'
 
 let running: Running
 let functions: FunctionsProcess
@@ -147,7 +150,18 @@ describe('the management of webhooks', () => {
     expect(revoked.body.data?.['accepted']).toMatchObject([{ eventType: 'issues.opened' }])
     expect(await deliver(url, 'hook-secret-1', issue(3))).toBe(401)
     expect(await deliver(url, 'hook-secret-2', issue(4))).toBe(200)
+    const patched = await operate('PATCH', path, {
+      body: { events: ['issues.closed'], requestsPerMinute: 60 },
+      etag: revoked.etag,
+    })
+    expect(patched).toMatchObject({
+      status: 200,
+      body: { data: { events: ['issues.closed'], requestsPerMinute: 60, scheme: 'github' } },
+    })
+    const behind = await operate('PATCH', path, { body: { events: [] }, etag: revoked.etag })
+    expect(behind).toMatchObject({ status: 409, body: { error: { code: 'conflict' } } })
     const shown = await operate('GET', path)
+    expect(shown.body.data).toMatchObject({ events: ['issues.closed'], forward: 'inbound' })
     expect(shown.body.data?.secrets).toHaveLength(2)
     expect(JSON.stringify([made, added, revoked, shown])).not.toContain('hook-secret')
     expect((await operate('DELETE', path)).status).toBe(200)
@@ -221,6 +235,27 @@ describe('the management of webhooks', () => {
       400,
       { body: { ...wanted, scheme: 'generic', configuration: {} } },
     ],
+    [
+      'a change of whose registration it is',
+      'PATCH',
+      'webhook-registrations/reg-123',
+      400,
+      { body: { connectionId: 'other' } },
+    ],
+    [
+      'a secret among what is expected',
+      'PATCH',
+      'webhook-registrations/reg-123',
+      400,
+      { body: { expected: { verifyToken: 'a secret' } } },
+    ],
+    [
+      'another tenant changes',
+      'PATCH',
+      'webhook-registrations/reg-123',
+      404,
+      { tenant: 'other', body: { events: [] } },
+    ],
     ['a cursor of nobody', 'GET', 'deliveries?cursor=x', 400, {}],
     ['a delivery that there is not', 'GET', 'deliveries/x', 404, {}],
   ])('refuses when %s', async ([, method, path, status, more]) => {
@@ -246,3 +281,123 @@ test('a large webhook is kept as a blob and can be shown', async () => {
   const shown = await operate('GET', `deliveries/${id}`)
   expect(shown.body.data).toMatchObject({ content: { eventId: 'large', text } })
 })
+
+test('every minute a timer sends what waited for its queue and tells what nobody told', async () => {
+  const { stack } = running
+  const at = '2026-01-01T00:00:00.000Z'
+  const common = { tenantId: demo.tenantId, connectionId: demo.connectionId, receivedAt: at }
+  // As instances leave them that found the queue away, or died.
+  await storeDocument(stack, 'deliveries', {
+    ...common,
+    id: 'delivery-pending',
+    registrationId: demo.registrationId,
+    status: 'pending',
+    queued: false,
+    ttl: -1,
+    outbox: [{ queue: 'outbound', id: 'event-waited', body: { hello: 'again' } }],
+  })
+  await storeDocument(stack, 'deliveries', {
+    id: 'delivery-untold',
+    registrationId: 'servicenow-webhook',
+    receivedAt: at,
+    status: 'received',
+    claimedUntil: at,
+    untold: { userId: 'u1', notification: { type: 'incident_assigned', title: 't', body: 'b' } },
+  })
+  await fireTimer(running, functions, 'WebhookRelay')
+  using client = cosmosClient(stack)
+  const container = client
+    .database(topology.database)
+    .container(topology.containers.deliveries.name)
+  const read = async (id: string, partition: string) =>
+    (await container.item(id, partition).read<{ status: string; outbox?: unknown }>()).resource
+  const ended = async () => [
+    (await read('delivery-pending', demo.registrationId))?.status,
+    (await read('delivery-untold', 'servicenow-webhook'))?.status,
+  ]
+  while ((await ended()).join() !== 'queued,notified') await delay(50)
+  expect(await read('delivery-pending', demo.registrationId)).not.toHaveProperty('outbox')
+  expect(await read('delivery-untold', 'servicenow-webhook')).not.toHaveProperty('untold')
+}, 30_000)
+
+test('a subscription is asked for, and people see what became of it', async () => {
+  const body = {
+    connectionId: demo.connectionId,
+    scheme: 'microsoft-graph',
+    secret: 'client-state',
+  }
+  const made = await operate('POST', 'webhook-registrations', { body })
+  const path = `webhook-registrations/${made.body.data?.id}/subscription`
+  expect((await operate('GET', path)).status).toBe(404)
+  const wanted = { resource: 'users/1/messages' }
+  const asked = await operate('PUT', path, { body: wanted })
+  expect(asked).toMatchObject({ status: 202, body: { data: { subscriptionId: null } } })
+  await fireTimer(running, functions, 'WebhookRelay')
+  // The demo's connection is no Graph: it says so.
+  const seen = async () => (await operate('GET', path)).body.data?.['attempts']
+  while ((await seen()) !== 1) await delay(50)
+  expect((await operate('PUT', path, { body: wanted, tenant: 'other' })).status).toBe(404)
+  const other = `webhook-registrations/${demo.registrationId}/subscription`
+  expect((await operate('PUT', other, { body: wanted })).status).toBe(400)
+  expect((await operate('GET', 'webhook-registrations')).status).toBe(200)
+}, 30_000)
+
+test('a vendor that looks with HEAD is answered, if anybody has registered it', async () => {
+  const body = { connectionId: demo.connectionId, scheme: 'trello', secret: 'trello-secret' }
+  const made = await operate('POST', 'webhook-registrations', { body })
+  const look = async (id: unknown) =>
+    (await fetch(`${functions.url}/webhooks/${String(id)}/events`, { method: 'HEAD' })).status
+  expect(await look(made.body.data?.id)).toBe(200)
+  expect(await look(demo.registrationId)).toBe(405)
+  expect(await look('reg-999')).toBe(404)
+})
+
+test('an event that is forwarded to the outbound queue has the connection told what it was not told yet', async () => {
+  await using own = await startRunning({ serviceNow: { count: 1 } })
+  const { stack } = own
+  const { tenantId, connectionId, entityType, integrationId } = demo
+  const common = { tenantId, integrationId, connectionId, entityType }
+  const task = { id: demo.taskId, syncMode: 'bidirectional', schedule: '0 0 * * * *' }
+  await seedTask(stack, { ...common, ...task })
+  const registration = { id: 'reg-out', connectionId, scheme: 'servicenow', secret: 'out-secret' }
+  await seedRegistration(stack, { ...registration, forward: 'outbound' })
+  await using started = await own.startFunctions()
+  await fireTimer(own, started, 'SyncScheduler')
+  using client = cosmosClient(stack)
+  const shards = client.database(topology.database).container(topology.containers.shards.name)
+  const query = "SELECT * FROM c WHERE c.kind = 'record'"
+  const found = () =>
+    shards.items
+      .query<{ id: string; fields: object; links: object }>(query, {
+        partitionKey: [tenantId, entityType],
+      })
+      .fetchAll()
+  while ((await found()).resources.length === 0) await delay(50)
+  const [record] = (await found()).resources
+  if (!record) throw new Error('there is no record')
+  // As a worker leaves it that dies before its message is sent.
+  const fields = { ...record.fields, shortDescription: 'not told yet' }
+  await shards.items.upsert({ ...record, fields, pending: [connectionId] })
+  const { control } = stack.serviceNow
+  const row = control.rows('incident')[0]
+  const body = JSON.stringify({
+    event_type: 'incident.updated',
+    table: 'incident',
+    operation: 'update',
+    record: { sys_id: row?.['sys_id'], sys_updated_on: '2026-11-20 12:00:00', sys_mod_count: '9' },
+  })
+  const stamp = String(Math.floor(Date.now() / 1_000))
+  const mac = createHmac('sha256', 'out-secret').update(`${stamp}.evt-out.${body}`)
+  const answer = await fetch(`${started.url}/webhooks/reg-out/events`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      'x-snow-timestamp': stamp,
+      'x-snow-event-id': 'evt-out',
+      'x-snow-signature': `sha256=${mac.digest('base64')}`,
+    },
+    body,
+  })
+  expect([answer.status, await answer.json()]).toMatchObject([200, { synced: true }])
+  while (control.rows('incident')[0]?.['short_description'] !== 'not told yet') await delay(50)
+}, 60_000)

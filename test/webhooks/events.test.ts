@@ -4,7 +4,6 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { readerFor } from '../../src/webhooks/events/index.ts'
 import type { Meaning } from '../../src/webhooks/events/meaning.ts'
-import { laterStatus } from '../../src/webhooks/events/meta.ts'
 import { schemes } from '../../src/webhooks/schemes.ts'
 import { rows } from './event-rows.ts'
 
@@ -32,19 +31,6 @@ test('every published body of WhatsApp is understood', () => {
   const meanings = bodies.flatMap((body) => readerFor('whatsapp').toEvents({}, body))
   expect(meanings.filter(({ kind }) => kind === 'malformed' || kind === 'unknown')).toEqual([])
   expect(meanings.length).toBeGreaterThanOrEqual(bodies.length)
-})
-
-test('S13: whatever the order of a message’s statuses, the same one stands at the end, and read is never taken back', () => {
-  const status = fc.constantFrom('sent', 'delivered', 'read', 'played', 'failed')
-  fc.assert(
-    fc.property(fc.array(status, { minLength: 1, maxLength: 6 }), (statuses) => {
-      const end = (list: readonly string[]) => list.reduce(laterStatus)
-      expect(end(statuses)).toBe(end(statuses.toReversed()))
-      const isRead = ['read', 'played'].includes(end(statuses))
-      expect(isRead || !statuses.includes('read')).toBe(true)
-    }),
-  )
-  expect(['read', 'delivered', 'sent', 'failed', 'delivered'].reduce(laterStatus)).toBe('read')
 })
 
 test.for(Object.keys(schemes))('%s: whatever JSON comes, reading it ends in meanings', (scheme) => {

@@ -34,6 +34,19 @@ const text = (body: string) => ({
   body,
 })
 
+test('trello looks with HEAD whether the address answers, and others who do so learn nothing', () => {
+  const looking = call({ method: 'HEAD' })
+  expect(handshake(schemes.trello, looking)).toMatchObject({
+    kind: 'answered',
+    answer: { status: 200, body: '' },
+  })
+  expect(handshake(schemes.trello, call({}))).toEqual({ kind: 'none' })
+  const echoing = Object.values(schemes).filter(
+    (scheme) => scheme.name !== 'trello' && handshake(scheme, looking).kind === 'answered',
+  )
+  expect(echoing).toEqual([])
+})
+
 describe('slack', () => {
   const body = { type: 'url_verification', challenge: '3eZbrw1aB' }
 

@@ -1,3 +1,4 @@
+import { AppError } from '../../src/core/errors.ts'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { replaySecretName } from '../../src/webhooks/receive.ts'
@@ -83,15 +84,27 @@ describe('a delivery', () => {
     ])
   })
 
-  test('too large for the bus goes by way of a blob that the message names', async () => {
+  test('too large for the bus goes by way of a blob: the message names the delivery that has it whole', async () => {
     const here = await world({ forward: 'outbound' })
     const text = 'x'.repeat(300_000)
-    await here.receive(calling(incidentEvent('a', { record: { sys_id: 'a', text } })))
-    const body = here.outbound.waiting[0]?.body as { claim: { name: string }; changes?: object }
-    expect(body.changes).toBeUndefined()
-    const blob = here.blobs.stored.get(body.claim.name) ?? Buffer.alloc(0)
-    expect(JSON.parse(Buffer.from(blob).toString())).toEqual({ sys_id: 'a', text })
-    expect(here.records()[0]?.body).toMatchObject({ at: 'blob' })
+    const sent = incidentEvent('a', { record: { sys_id: 'a', text } })
+    await here.receive(calling(sent))
+    const [message] = here.outbound.waiting
+    expect(message?.body).toMatchObject({ externalId: 'a', operation: 'update' })
+    expect(Reflect.get(message?.body ?? {}, 'changes')).toEqual({})
+    const delivery = here.records().find(({ id }) => id === message?.correlationId)
+    const kept = delivery?.body?.at === 'blob' ? delivery.body.name : ''
+    expect(Buffer.from(here.blobs.stored.get(kept) ?? []).toString()).toBe(sent)
+  })
+
+  test('too large for the bus is not accepted while there is nowhere to keep it', async () => {
+    const here = await world({ forward: 'outbound' })
+    here.blobs.put = async () => {
+      throw new AppError('blob_unavailable', 'it is away')
+    }
+    const sent = incidentEvent('a', { record: { sys_id: 'a', text: 'x'.repeat(300_000) } })
+    await expect(here.receive(calling(sent))).rejects.toMatchObject({ code: 'blob_unavailable' })
+    expect(here.outbound.waiting).toEqual([])
   })
 })
 

@@ -7,6 +7,8 @@ import { limitOverridesShape } from '../../src/rate-limit/limits.ts'
 import type { WebhookPorts } from '../../src/webhooks/ports.ts'
 import { openWebhookReceiver } from '../../src/webhooks/receive.ts'
 import { secretName, type Registration, type SecretUsage } from '../../src/webhooks/registration.ts'
+import type { Standing } from '../../src/webhooks/standing.ts'
+import type { Subscription } from '../../src/webhooks/subscription.ts'
 import { sign } from '../../src/webhooks/sign.ts'
 import { schemeNamed } from '../../src/webhooks/schemes.ts'
 import { memoryBlobs } from '../ports/memory-blobs.ts'
@@ -43,6 +45,8 @@ export const registration: Registration = {
 export async function world(some: Partial<Registration> = {}, targets = [incidentTarget]) {
   const registrations = memoryCollection<Registration>()
   const usage = memoryCollection<SecretUsage>()
+  const subscriptions = memoryCollection<Subscription>()
+  const standings = memoryCollection<Standing>()
   const deliveries = memoryCollection<Delivery>()
   const inbound = memoryQueue()
   const outbound = memoryQueue()
@@ -72,6 +76,8 @@ export async function world(some: Partial<Registration> = {}, targets = [inciden
   const ports: WebhookPorts = {
     registrations,
     usage,
+    subscriptions,
+    standings,
     deliveries,
     inbound,
     outbound,
@@ -104,6 +110,8 @@ export async function world(some: Partial<Registration> = {}, targets = [inciden
     ports,
     registrations,
     usage,
+    subscriptions,
+    standings,
     deliveries,
     inbound,
     outbound,

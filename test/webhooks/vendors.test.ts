@@ -86,6 +86,28 @@ describe('twilio', () => {
     expect(verdict(url, signature, body)).toMatchObject({ valid: true })
   })
 
+  test.for<[string, string, boolean]>([
+    ['now', '"webhookTimestamp":1795176000000', true],
+    ['a minute old', '"webhookTimestamp":1795175940000', true],
+    ['older', '"webhookTimestamp":1795175939999', false],
+    ['of the future', '"webhookTimestamp":1795176060001', false],
+    ['in seconds', '"webhookTimestamp":1795176000', false],
+    ['that is no number', '"webhookTimestamp":"soon"', false],
+    ['that is not there', '"action":"update"', true],
+  ])('linear: a moment in the signed body %s', ([, member, valid]) => {
+    const rawBody = Buffer.from(`{${member}}`)
+    const at = new Date(1_795_176_000_000)
+    const signed = sign(schemes.linear, {
+      method: 'POST',
+      url: 'https://x.example/',
+      rawBody,
+      now: at,
+      secret: 'topsecret',
+    })
+    const request = { ...signed, now: at, secrets: ['topsecret'] }
+    expect(verifyWebhookSignature(schemes.linear, request).valid).toBe(valid)
+  })
+
   test('refuses a body that is not the one whose hash the URL tells', () => {
     expect(
       verdict(`${plain}&bodySHA256=${hash}`, 'a9nBmqA0ju/hNViExpshrM61xv4=', `${json} `),

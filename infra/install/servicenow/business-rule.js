@@ -73,14 +73,15 @@
   function isDelivered(change, url, secret) {
     var now = new Date();
     var timestamp = String(Math.floor(now.getTime() / 1000));
-    var eventId = change.record.sys_id + ':' + text(change.record.sys_mod_count);
+    var eventId = idOf(change, secret);
     var body = toAscii(JSON.stringify({
       event_type: change.table + '.' + EVENT_WORDS[change.operation],
       table: change.table,
       operation: change.operation,
       record: change.record,
       user: change.user,
-      timestamp: now.toISOString()
+      timestamp: now.toISOString(),
+      event_id: eventId
     }));
     var request = new sn_ws.RESTMessageV2();
     request.setEndpoint(url);
@@ -102,6 +103,13 @@
       gs.warn('Syncline webhook: ' + change.table + ' ' + eventId + ' could not be sent: ' + error);
     }
     return false;
+  }
+
+  // The same in every attempt to tell the same state, another for another state, also where nothing counted the change.
+  function idOf(change, secret) {
+    var id = change.record.sys_id + ':' + text(change.record.sys_mod_count) + ':' + change.operation;
+    // Of a deletion a later attempt knows less than the first; a record is deleted once.
+    return change.operation === 'delete' ? id : id + ':' + toHex(mac(secret, toAscii(JSON.stringify(change.record)))).substring(0, 16);
   }
 
   function retryLater(change, attempt) {

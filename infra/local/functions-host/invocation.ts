@@ -1,5 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
+import { randomUUID } from 'node:crypto'
 import type { HostedFunction } from './functions.ts'
 import { runHooks, runLogHooks, type HookContext } from './hooks.ts'
 import { isLogged, type LogEntry, type LogSink } from './log.ts'
@@ -128,21 +127,16 @@ export class Invoker {
   async #limit(work: Promise<InvocationResult>): Promise<InvocationResult> {
     const { timeoutMs } = this.#options
     if (timeoutMs === Infinity) return work
-    const over = new AbortController()
-    const limit = delay(Math.min(timeoutMs, MAX_TIMEOUT_MS), undefined, {
-      signal: over.signal,
-      ref: false,
-    }).then(
-      (): InvocationResult => ({
-        outcome: 'timed-out',
-        error: new Error(`Timeout value of ${timeoutMs} ms exceeded by function`),
-      }),
-      () => work,
-    )
+    const { promise: limit, resolve } = Promise.withResolvers<InvocationResult>()
+    const expire = () => {
+      const error = new Error(`Timeout value of ${timeoutMs} ms exceeded by function`)
+      resolve({ outcome: 'timed-out', error })
+    }
+    const timer = setTimeout(expire, Math.min(timeoutMs, MAX_TIMEOUT_MS)).unref()
     try {
       return await Promise.race([work, limit])
     } finally {
-      over.abort()
+      clearTimeout(timer)
     }
   }
 
@@ -225,6 +219,6 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1
 
 /** W3C trace context, as the host sends it with every invocation. */
 function newTrace(): { traceParent: string; traceState: string } {
-  const hex = (bytes: number): string => randomBytes(bytes).toString('hex')
-  return { traceParent: `00-${hex(16)}-${hex(8)}-00`, traceState: '' }
+  const hex = () => randomUUID().replaceAll('-', '')
+  return { traceParent: `00-${hex()}-${hex().slice(16)}-00`, traceState: '' }
 }

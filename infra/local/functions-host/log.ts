@@ -35,7 +35,17 @@ export function isLogged(
   return level !== 'none' && ORDER.indexOf(level) >= ORDER.indexOf(threshold)
 }
 
-/** One line of JSON on stdout. */
+/** One line of JSON on stdout. Lines of one turn of the event loop go out together: a pipe is written to synchronously. */
 export function printLog(entry: LogEntry): void {
-  process.stdout.write(`${JSON.stringify(entry)}\n`)
+  if (waiting.length === 0) setImmediate(printWaiting)
+  waiting.push(JSON.stringify(entry))
 }
+
+const waiting: string[] = []
+
+function printWaiting(): void {
+  if (waiting.length > 0) process.stdout.write(`${waiting.splice(0).join('\n')}\n`)
+}
+
+// The last lines before the end, which no turn follows.
+process.on('exit', printWaiting)

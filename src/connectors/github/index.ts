@@ -1,5 +1,6 @@
 import type { Connector, FieldRule, Stream, StreamConfig } from '../connector.ts'
 import { fetchChanges } from './changes.ts'
+import { discover } from './fields.ts'
 import { fetchIds } from './lookup.ts'
 import { issuePush } from './push.ts'
 
@@ -33,5 +34,7 @@ export const github: Connector = {
   integrationId: 'github',
   webhookSchemes: ['github'],
   configure,
+  discover: (client, { object }, signal) =>
+    object !== undefined && REPOSITORY.test(object) ? discover(client, object, signal) : undefined,
   streams: {},
 }

@@ -46,23 +46,76 @@ export async function isGone(
   return isObject(answer.body) && answer.body['has_issues'] !== false
 }
 
-/** Issues by the comment at the end of their text, the newest first: a lost answer is never long ago. */
+/** What one client has seen of the markers of a repository: they are there from the first moment of an issue, or never. */
+interface Seen {
+  /** Number of the newest issue that was read with all that are older. */
+  upTo: number
+  /** Number by marker. */
+  readonly numbers: Map<string, string>
+}
+
+const seen = new WeakMap<VendorClient, Map<string, Seen>>()
+
+function seenBy(client: VendorClient, repository: string): Seen {
+  const ofClient = seen.get(client) ?? new Map<string, Seen>()
+  const known = ofClient.get(repository) ?? { upTo: 0, numbers: new Map<string, string>() }
+  seen.set(client, ofClient.set(repository, known))
+  return known
+}
+
+/**
+ * Issues by the comment at the end of their text, the newest first: a lost answer is never long ago. What was read for an
+ * earlier question is not read again, but for the last page of it: somebody's issue may appear a moment late.
+ */
 export async function findByMarker(
   client: VendorClient,
   { repository, markers }: { readonly repository: string; readonly markers: readonly string[] },
   signal: AbortSignal,
 ): Promise<FoundByMarker> {
   const wanted = new Set(markers)
+  const known = seenBy(client, repository)
   const rows = new Map<string, VendorRow>()
   const listing = { repository, sort: 'created', direction: 'desc' } as const
+  let newest = known.upTo
   for (let page = 1; wanted.size > rows.size; page += 1) {
     const read = await listIssues(client, { ...listing, page }, signal)
     if (read.kind === 'unchanged') return { kind: 'retry', reason: 'it answered 304 unasked' }
     if (read.kind !== 'list') return read
-    for (const row of read.issues) {
-      if (row.marker !== undefined && wanted.has(row.marker)) rows.set(row.marker, row)
+    for (const row of read.issues.filter(({ marker }) => marker !== undefined)) {
+      const marker = row.marker ?? ''
+      known.numbers.set(marker, row.externalId)
+      if (wanted.has(marker)) rows.set(marker, row)
     }
-    if (!read.hasNext) break
+    const numbers = read.places.map(({ id }) => Number(id))
+    newest = Math.max(newest, ...numbers)
+    const isKnown = Math.min(...numbers) <= known.upTo - PER_PAGE
+    if (!read.hasNext || isKnown) {
+      known.upTo = newest
+      break
+    }
+  }
+  return withKnown(client, { repository, rows, wanted, numbers: known.numbers }, signal)
+}
+
+interface Earlier {
+  readonly repository: string
+  readonly rows: Map<string, VendorRow>
+  readonly wanted: ReadonlySet<string>
+  readonly numbers: ReadonlyMap<string, string>
+}
+
+/** Those that were seen earlier, as they are now. */
+async function withKnown(
+  client: VendorClient,
+  { repository, rows, wanted, numbers }: Earlier,
+  signal: AbortSignal,
+): Promise<FoundByMarker> {
+  for (const marker of wanted) {
+    const externalId = rows.has(marker) ? undefined : numbers.get(marker)
+    if (externalId === undefined) continue
+    const found = await fetchOne(client, { repository, externalId }, signal)
+    if (found.kind === 'retry' || found.kind === 'refused') return found
+    if (found.kind === 'row' && found.row.marker === marker) rows.set(marker, found.row)
   }
   return { kind: 'found', rows }
 }

@@ -25,6 +25,8 @@ export const outcomes: OutcomeTable = {
     ...limited(403),
     ...limited(429),
     { from: 429, outcome: 'limited', reason: 'too many requests', afterMs: SECONDARY_WAIT_MS },
+    // A transferred issue, or a repository that has another name now.
+    { from: 301, outcome: 'hidden', reason: 'it has moved elsewhere' },
     // Also for what is there and not ours to see.
     { from: 404, outcome: 'hidden', reason: 'there is no such thing, or it is not ours to see' },
   ],

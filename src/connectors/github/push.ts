@@ -61,6 +61,10 @@ async function create(
 ): Promise<WriteOutcome> {
   const path = issuesPath(repository)
   const made = await send(client, { method: 'POST', path, body: { json: newIssue(one) } }, signal)
+  if (made.kind === 'gone') {
+    const reason = 'the repository takes no issues'
+    return { kind: 'refused', code: 'vendor_failed', reason }
+  }
   if (made.kind !== 'issue') return made
   const rest = closing(one)
   if (rest === undefined) return doneWith(made.issue)

@@ -5,7 +5,8 @@ import { isObject, listOf } from '../json.ts'
 import { interpret, writeFailure } from '../outcome.ts'
 import { fullId } from './id.ts'
 import { itemOutcomes } from './outcomes.ts'
-import { ROOT, type SObject } from './query.ts'
+import type { SObject } from './query.ts'
+import { ROOT } from './root.ts'
 
 /** Rows that one collection call takes. */
 export const MOST_RECORDS = 200

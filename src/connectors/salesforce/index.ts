@@ -1,4 +1,5 @@
 import type { Connector, FieldRule, Stream, StreamConfig } from '../connector.ts'
+import { describe } from './describe.ts'
 import { objectStream } from './object.ts'
 import { NAME } from './query.ts'
 
@@ -73,6 +74,10 @@ export const salesforce: Connector = {
   finalRefusal: /not valid for (?:use with )?(?:the )?REST API|not attached to (?:the )?agent/i,
   webhookSchemes: ['salesforce', 'salesforce-outbound-message'],
   configure,
+  discover: (client, { entityType, object }, signal) => {
+    const name = object ?? objects[entityType] ?? entityType
+    return NAME.test(name) ? describe(client, name, signal) : undefined
+  },
   streams: Object.fromEntries(
     Object.keys(objects).flatMap((entityType) => {
       const stream = configure({ entityType })

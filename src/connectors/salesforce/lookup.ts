@@ -3,7 +3,9 @@ import type { Found, FoundByMarker, VendorRow } from '../connector.ts'
 import { problemOf, interpret } from '../outcome.ts'
 import { fullId } from './id.ts'
 import { outcomes } from './outcomes.ts'
-import { ask, quoted, ROOT, rowOf, selectFrom, type SObject } from './query.ts'
+import { ask, askAll, quoted, rowOf, type SObject } from './query.ts'
+import { ROOT } from './root.ts'
+import { visibleSoFar } from './visible.ts'
 
 /** Values of one query: a URL may be some 16,000 characters long. */
 const VALUES_PER_QUERY = 100
@@ -34,8 +36,8 @@ async function confirm(
   { object, id }: { readonly object: SObject; readonly id: string },
   signal: AbortSignal,
 ): Promise<Found> {
-  const soql = selectFrom(object, `WHERE Id = ${quoted(id)}`)
-  const found = await ask(client, { verb: 'queryAll', soql }, signal)
+  const rest = `WHERE Id = ${quoted(id)}`
+  const found = await ask(client, { object, verb: 'queryAll', rest }, signal)
   if (found.kind !== 'rows') return found
   const isAlive = found.rows.some(({ deleted }) => deleted !== true)
   return { kind: isAlive ? 'hidden' : 'gone' }
@@ -49,7 +51,15 @@ export async function findByMarker(
 ): Promise<FoundByMarker> {
   const { markerField } = object
   if (markerField === undefined) return { kind: 'found', rows: new Map() }
-  return findBy(client, { object, column: markerField, values: markers }, signal)
+  const found = await findBy(client, { object, column: markerField, values: markers }, signal)
+  const isMissing = visibleSoFar(client, object).markerField === undefined
+  return found.kind === 'refused' && isMissing ? noMarkerField(object) : found
+}
+
+/** Without it a create whose answer is lost would be made twice. */
+export function noMarkerField({ name, markerField }: SObject) {
+  const reason = `${name} has no field ${markerField} for the ids of new records that we may see: add it as an external id, or name another one in the streams of the connection`
+  return { kind: 'refused', code: 'vendor_failed', reason } as const
 }
 
 export function findByIds(
@@ -75,13 +85,8 @@ async function findBy(
   const rows = new Map<string, VendorRow>()
   for (let start = 0; start < values.length; start += VALUES_PER_QUERY) {
     const some = values.slice(start, start + VALUES_PER_QUERY).map(quoted)
-    const where = `WHERE ${column} IN (${some.join(',')}) ORDER BY CreatedDate, Id`
-    const soql = selectFrom(object, where, [column])
-    const found = await ask(
-      client,
-      { verb: 'query', soql, markerField: object.markerField },
-      signal,
-    )
+    const rest = `WHERE ${column} IN (${some.join(',')}) ORDER BY CreatedDate, Id`
+    const found = await askAll(client, { object, verb: 'query', rest }, signal)
     if (found.kind !== 'rows') return found
     for (const row of found.rows) {
       const value = column === 'Id' ? row.externalId : row.values[column]

@@ -1,6 +1,6 @@
 import type { IdPage, Stream, VendorPage, VendorPageRequest } from '../connector.ts'
 import type { VendorClient } from '../client.ts'
-import { ask, behind, quoted, selectFrom, type Rows, type SObject } from './query.ts'
+import { ask, behind, quoted, type SObject } from './query.ts'
 import { objectPush } from './push.ts'
 
 /** A transaction may run for ten minutes; its rows appear with stamps from within it. */
@@ -32,7 +32,8 @@ async function fetchPage(
   const size = Math.min(limit, MOST_ROWS)
   const offset = skip > 0 ? ` OFFSET ${skip}` : ''
   const order = `ORDER BY SystemModstamp, Id LIMIT ${size}${offset}`
-  const found = await askRows(client, { object, rest: `${behind(after)} ${order}` }, signal)
+  const rest = `${behind(after)} ${order}`
+  const found = await ask(client, { object, verb: 'queryAll', rest }, signal)
   if (found.kind !== 'rows') return found
   const isBehind = found.rows.every(
     ({ cursor }) =>
@@ -50,19 +51,6 @@ async function fetchPage(
   return { kind: 'page', rows: found.rows, more: !found.isLast || found.rows.length >= size }
 }
 
-/** With our markers, where the organisation has a field for them: one that is only read need not. */
-async function askRows(
-  client: VendorClient,
-  { object, rest }: { readonly object: SObject; readonly rest: string },
-  signal: AbortSignal,
-): Promise<Rows> {
-  const { markerField } = object
-  const otherwise = selectFrom(object, rest)
-  if (markerField === undefined) return ask(client, { verb: 'queryAll', soql: otherwise }, signal)
-  const soql = selectFrom(object, rest, [markerField])
-  return ask(client, { verb: 'queryAll', soql, markerField, otherwise }, signal)
-}
-
 async function fetchIds(
   client: VendorClient,
   { object, after, limit }: { object: SObject; after: string | null; limit: number },
@@ -70,8 +58,9 @@ async function fetchIds(
 ): Promise<IdPage> {
   const size = Math.min(limit, MOST_ROWS)
   const where = after === null ? '' : `WHERE Id > ${quoted(after)} `
-  const soql = `SELECT Id, SystemModstamp FROM ${object.name} ${where}ORDER BY Id LIMIT ${size}`
-  const found = await ask(client, { verb: 'query', soql }, signal)
+  const bare = { name: object.name, fields: [], markerField: undefined }
+  const rest = `${where}ORDER BY Id LIMIT ${size}`
+  const found = await ask(client, { object: bare, verb: 'query', rest }, signal)
   if (found.kind !== 'rows') return found
   const ids = found.rows.map(({ externalId }) => externalId)
   return { kind: 'page', ids, more: ids.length > 0 && (!found.isLast || ids.length >= size) }

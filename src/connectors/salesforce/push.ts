@@ -3,9 +3,10 @@ import type { PushAbilities, VendorWrite, WriteOutcome } from '../connector.ts'
 import { failureOf } from '../outcome.ts'
 import { CALL_OPTIONS, collectionCall, collectionOutcomes, MOST_RECORDS } from './collections.ts'
 import { fullId } from './id.ts'
-import { fetchOne, findByIds, findByMarker } from './lookup.ts'
+import { fetchOne, findByIds, findByMarker, noMarkerField } from './lookup.ts'
 import { outcomes } from './outcomes.ts'
-import { ROOT, type SObject } from './query.ts'
+import type { SObject } from './query.ts'
+import { ROOT } from './root.ts'
 
 /** So many guarded updates are made one by one, as atomic conditional calls; more of them would eat the daily quota. */
 const MOST_CONDITIONAL = 25
@@ -125,6 +126,10 @@ async function sendCollection(
   if (!failure) {
     const body = answer.kind === 'answer' ? answer.body : undefined
     return collectionOutcomes(body, writes, client.now())
+  }
+  if (failure.kind === 'gone' && first.operation === 'create') {
+    // The address of the call names the field.
+    return writes.map(() => noMarkerField(object))
   }
   const isAboutTheCall =
     failure.kind === 'retry' || failure.kind === 'unknown' || failure.kind === 'refused'

@@ -1,10 +1,12 @@
 import type { Json, JsonObject } from '../../core/canonical-json.ts'
-import type { VendorClient } from '../client.ts'
+import type { VendorAnswer, VendorClient } from '../client.ts'
 import type { Cursor, FieldRule, VendorProblem, VendorRow } from '../connector.ts'
 import { isObject, listOf } from '../json.ts'
 import { interpret, problemOf } from '../outcome.ts'
 import { fullId } from './id.ts'
 import { outcomes } from './outcomes.ts'
+import { ROOT } from './root.ts'
+import { visiblePart, visibleSoFar } from './visible.ts'
 
 /** One kind of object as a connection wants it. */
 export interface SObject {
@@ -14,17 +16,14 @@ export interface SObject {
   readonly markerField: string | undefined
 }
 
-const VERSION = 'v60.0'
-export const ROOT = `/services/data/${VERSION}`
-
 /** Names of objects and fields go into queries as they are; a dot leads to a parent's field. */
 export const NAME = /^[A-Za-z]\w{0,79}(?:\.[A-Za-z]\w{0,79}){0,4}$/
 
 /** `extra`: fields besides those of the mapping. */
-export function selectFrom(object: SObject, rest: string, extra: readonly string[] = []): string {
+function selectFrom(object: SObject, rest: string, extra: readonly string[]): string {
   const columns = object.fields.map(({ external }) => external)
   const wanted = new Set(['Id', 'SystemModstamp', 'IsDeleted', ...columns, ...extra])
-  return `SELECT ${[...wanted].join(', ')} FROM ${object.name} ${rest}`
+  return `SELECT ${[...wanted].join(', ')} FROM ${object.name} ${rest.trim()}`
 }
 
 /** Rows behind a place: stamps have whole seconds, so the id decides among those of one second. */
@@ -40,30 +39,68 @@ export function quoted(text: string): string {
 }
 
 export type Rows =
-  | { readonly kind: 'rows'; readonly rows: readonly VendorRow[]; readonly isLast: boolean }
+  | {
+      readonly kind: 'rows'
+      readonly rows: readonly VendorRow[]
+      readonly isLast: boolean
+      /** Path of the rows that follow, for two days. */
+      readonly next?: string
+    }
   | VendorProblem
 
 interface Asked {
+  readonly object: SObject
+  /** `queryAll` also finds what is in the recycle bin. */
   readonly verb: 'query' | 'queryAll'
-  readonly soql: string
-  readonly markerField?: string | undefined
-  /** To be asked instead where a field of the query does not exist. */
-  readonly otherwise?: string
+  /** What follows the name of the object. */
+  readonly rest: string
 }
 
-/** `queryAll` also finds what is in the recycle bin. */
-export async function ask(
+/**
+ * One page of the rows of an object. Where a field of the mapping is not there, or hidden from us, the rest is read
+ * without it; a field that `rest` names has to be there.
+ */
+export async function ask(client: VendorClient, asked: Asked, signal: AbortSignal): Promise<Rows> {
+  const object = visibleSoFar(client, asked.object)
+  const answer = await send(client, { ...asked, object }, signal)
+  const isTold = answer.kind === 'answer' && answer.status >= 400
+  const { code } = isTold ? interpret(answer, outcomes, client.now()) : {}
+  if (code !== 'INVALID_FIELD') return rowsOf(answer, object, client.now())
+  const visible = await visiblePart(client, asked.object, signal)
+  if ('kind' in visible) return visible
+  return rowsOf(await send(client, { ...asked, object: visible }, signal), visible, client.now())
+}
+
+/** All rows of a query that finds few: a page may hold fewer than were asked for. */
+export async function askAll(
   client: VendorClient,
-  { verb, soql, markerField, otherwise }: Asked,
+  asked: Asked,
   signal: AbortSignal,
 ): Promise<Rows> {
-  const call = { method: 'GET', path: `${ROOT}/${verb}`, query: { q: soql } } as const
-  const answer = await client.call(call, signal)
-  const problem = problemOf(answer, outcomes, client.now())
-  if (otherwise !== undefined && answer.kind === 'answer' && problem) {
-    const { code } = interpret(answer, outcomes, client.now())
-    if (code === 'INVALID_FIELD') return ask(client, { verb, soql: otherwise }, signal)
+  const first = await ask(client, asked, signal)
+  if (first.kind !== 'rows') return first
+  const rows = [...first.rows]
+  for (let page: Extract<Rows, { kind: 'rows' }> = first; !page.isLast;) {
+    if (page.next === undefined) {
+      return { kind: 'retry', reason: 'it says that more rows follow, and not where' }
+    }
+    const answer = await client.call({ method: 'GET', path: page.next }, signal)
+    const read = rowsOf(answer, asked.object, client.now())
+    if (read.kind !== 'rows') return read
+    rows.push(...read.rows)
+    page = read
   }
+  return { kind: 'rows', rows, isLast: true }
+}
+
+function send(client: VendorClient, { object, verb, rest }: Asked, signal: AbortSignal) {
+  const { markerField } = object
+  const soql = selectFrom(object, rest, markerField === undefined ? [] : [markerField])
+  return client.call({ method: 'GET', path: `${ROOT}/${verb}`, query: { q: soql } }, signal)
+}
+
+function rowsOf(answer: VendorAnswer, { markerField }: SObject, now: Date): Rows {
+  const problem = problemOf(answer, outcomes, now)
   if (problem) return problem
   const body = answer.kind === 'answer' && isObject(answer.body) ? answer.body : {}
   const records = listOf(body['records'])
@@ -73,10 +110,12 @@ export async function ask(
     const reason = 'a row of the page has no usable Id and SystemModstamp'
     return { kind: 'refused', code: 'vendor_unexpected_answer', reason }
   }
+  const next = body['nextRecordsUrl']
   return {
     kind: 'rows',
     rows: rows.filter((row) => row !== undefined),
     isLast: body['done'] !== false,
+    ...(typeof next === 'string' && next.startsWith('/') ? { next } : {}),
   }
 }
 

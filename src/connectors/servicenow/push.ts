@@ -4,7 +4,8 @@ import type { PushAbilities, VendorWrite, WriteOutcome } from '../connector.ts'
 import { isObject } from '../json.ts'
 import { failureOf, interpret, writeFailure } from '../outcome.ts'
 import { batchOf, itemsOf, type BatchItem } from './batch.ts'
-import { deletedAmong, fetchOne, findByMarker, findByIds } from './lookup.ts'
+import { goneAmong } from './gone.ts'
+import { fetchOne, findByMarker, findByIds } from './lookup.ts'
 import { outcomes } from './outcomes.ts'
 import { bodyOf, parametersFor, pathOf, rowOf, type Table } from './row.ts'
 
@@ -145,7 +146,7 @@ interface Settling extends Writing {
 
 const NOT_FOUND = 'No Record found'
 
-/** A record that is not found may be hidden by access rules; only the log of deletions tells that it is gone. */
+/** A record that is not found may be hidden by access rules. */
 async function settleMissing(
   client: VendorClient,
   { table, writes, outcomes: known }: Settling,
@@ -158,10 +159,10 @@ async function settleMissing(
     return outcome && isMissing(outcome) ? (one.externalId ?? []) : []
   })
   if (ids.length === 0) return known
-  const log = await deletedAmong(client, { table: table.name, ids }, signal)
+  const gone = await goneAmong(client, { table, ids }, signal)
   return known.map((outcome, at) => {
     if (!isMissing(outcome)) return outcome
-    if (log.kind === 'retry') return log
-    return log.ids.has(writes[at]?.externalId ?? '') ? { kind: 'gone' } : outcome
+    if (gone.kind !== 'gone') return gone
+    return gone.ids.has(writes[at]?.externalId ?? '') ? { kind: 'gone' } : outcome
   })
 }

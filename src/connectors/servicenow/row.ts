@@ -16,18 +16,25 @@ export interface Table {
   readonly hasDeleteLog: boolean
 }
 
+/** A URL of more than 2,048 characters may be refused, and the query has its part of them. */
+const LONGEST_FIELDS = 1_000
+
 const CURSOR_FIELDS = ['sys_id', 'sys_updated_on', 'sys_mod_count']
 
-/** Values as the database holds them: display values are localised texts, reference links are not values. */
 export function parametersFor({ fields, markerField }: Table): Record<string, string> {
   const columns = fields.map(({ external }) => external)
   const wanted = [...CURSOR_FIELDS, ...columns, ...(markerField === undefined ? [] : [markerField])]
-  return {
-    sysparm_fields: [...new Set(wanted)].join(','),
-    sysparm_display_value: 'false',
-    sysparm_exclude_reference_link: 'true',
-  }
+  const names = [...new Set(wanted)].join(',')
+  // Without the parameter every column comes; but none of a referenced record, which only its name asks for.
+  const all = names.length > LONGEST_FIELDS && !names.includes('.')
+  return { ...(all ? {} : { sysparm_fields: names }), ...asStored }
 }
+
+/** Values as the database holds them: display values are localised texts, reference links are not values. */
+export const asStored = {
+  sysparm_display_value: 'false',
+  sysparm_exclude_reference_link: 'true',
+} as const
 
 export function pathOf(table: string, sysId?: string): string {
   const record = sysId === undefined ? '' : `/${encodeURIComponent(sysId)}`
@@ -35,8 +42,9 @@ export function pathOf(table: string, sysId?: string): string {
 }
 
 /** Undefined for a row that lacks what every row of a table has. */
-export function rowOf(value: Json | undefined, markerField?: string): VendorRow | undefined {
-  if (!isObject(value)) return undefined
+export function rowOf(given: Json | undefined, markerField?: string): VendorRow | undefined {
+  if (!isObject(given)) return undefined
+  const value = plain(given)
   const { sys_id: id, sys_updated_on: stamp, sys_mod_count: count } = value
   const time = isoOf(stamp)
   if (typeof id !== 'string' || id === '' || time === undefined) return undefined
@@ -48,6 +56,16 @@ export function rowOf(value: Json | undefined, markerField?: string): VendorRow 
     values: value,
     ...(typeof marker === 'string' && marker !== '' ? { marker } : {}),
   }
+}
+
+/** References and display values come as objects around the value, also from instances that were asked not to. */
+function plain(row: JsonObject): JsonObject {
+  return Object.fromEntries(
+    Object.entries(row).map(([name, field]) => [
+      name,
+      isObject(field) && typeof field['value'] === 'string' ? field['value'] : field,
+    ]),
+  )
 }
 
 export type List =

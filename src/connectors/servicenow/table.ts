@@ -9,7 +9,16 @@ import type {
 import type { VendorClient } from '../client.ts'
 import { textAt } from '../json.ts'
 import { tablePush } from './push.ts'
-import { askTable, ignoredFilter, parametersFor, rowOf, type List, type Table } from './row.ts'
+import { isHidden, totalOf } from './gone.ts'
+import {
+  asStored,
+  askTable,
+  ignoredFilter,
+  parametersFor,
+  rowOf,
+  type List,
+  type Table,
+} from './row.ts'
 import { isoOf, stampOf } from './stamp.ts'
 
 /** A transaction on an instance may run for minutes; a row of it appears with the stamp of its beginning. */
@@ -93,7 +102,7 @@ function hasMore(
   if (rows >= limit) return true
   const link = headers.get('link')
   if (link !== null) return /\brel="?next"?/.test(link)
-  return Number(headers.get('x-total-count') ?? Number.NaN) > skip + limit
+  return (totalOf({ headers }) ?? 0) > skip + limit
 }
 
 function isBehind(cursor: VendorRow['cursor'], after: VendorPageRequest['after']): boolean {
@@ -107,7 +116,7 @@ interface Deletions {
   readonly limit: number
 }
 
-/** `sys_audit_delete` holds a row for each deleted record of an audited table; reading it needs rights of its own. */
+/** `sys_audit_delete` holds a row for each deleted record of an audited table; reading it needs rights that few have. */
 async function fetchDeleted(
   client: VendorClient,
   { table, since, limit }: Deletions,
@@ -115,13 +124,15 @@ async function fetchDeleted(
 ): Promise<DeletedPage> {
   const within = `tablename=${table}^`
   const query = {
+    ...asStored,
     sysparm_query: queryFor({ stamp: 'sys_created_on', id: 'documentkey', within }, since),
     sysparm_fields: 'sys_created_on,tablename,documentkey',
     sysparm_limit: String(limit),
-    sysparm_display_value: 'false',
   }
   const list = await askTable(client, { table: 'sys_audit_delete', query }, signal)
+  if (list.kind === 'refused' && list.code === 'vendor_failed') return { kind: 'unavailable' }
   if (list.kind !== 'list') return list
+  if (isHidden(list)) return { kind: 'unavailable' }
   const rows = list.items.flatMap((item) => {
     const externalId = textAt(item, 'documentkey')
     const time = isoOf(textAt(item, 'sys_created_on'))
@@ -146,6 +157,7 @@ async function fetchIds(
 ): Promise<IdPage> {
   for (let skip = 0; ; skip += limit) {
     const query = {
+      ...asStored,
       sysparm_query: `${after === null ? '' : `sys_id>${after}^`}ORDERBYsys_id`,
       sysparm_fields: 'sys_id',
       sysparm_limit: String(limit),

@@ -11,11 +11,13 @@ export interface Call {
   readonly caller: Caller
   /** The parts of the path that are names in the template. */
   readonly params: Readonly<Record<string, string>>
-  /** `If-Match`. */
+  /** `If-Match`; undefined for none and for `*` (RFC 9110 §13.1.1). */
   readonly etag: string | undefined
 }
 
 export interface Answer {
+  /** Where it is not the operation's own. */
+  readonly status?: 200
   readonly data?: unknown
   readonly etag?: string
   /** Path of what was made, behind `/api/v1/`. */
@@ -25,7 +27,7 @@ export interface Answer {
 }
 
 export interface Operation {
-  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** Behind `/api/v1/`; parts in braces are names. */
   readonly path: string
   readonly summary: string

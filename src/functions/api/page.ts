@@ -1,7 +1,8 @@
 import type { Collection, Condition, Document, Partition } from '../../core/collection.ts'
 
 export interface PageQuery {
-  readonly partition: Partition
+  /** In all of them when absent. */
+  readonly partition: Partition | undefined
   readonly conditions: readonly Condition[]
   readonly limit: number
   /** The id that the page before ended with. */

@@ -8,6 +8,7 @@ import {
   removeConnection,
 } from '../../management/connections.ts'
 import { secretShape } from '../../credentials/secret.ts'
+import { mappingShape } from '../../sync/mapping.ts'
 import { findParked, redrive, redriveMany } from '../../sync/parked.ts'
 import {
   changeTask,
@@ -142,7 +143,7 @@ export const runningOperations = [
     },
   }),
   operation('DELETE connections/{id}', {
-    summary: 'Ends the credential at the vendor and removes the connection',
+    summary: 'Switches its tasks off, ends the credential at the vendor, removes the connection',
     role: 'admin',
     status: 204,
     run: async (call) => {
@@ -151,13 +152,34 @@ export const runningOperations = [
     },
   }),
   operation('POST connections/{id}/test', {
-    summary: 'Asks the vendor for one row and says what is wrong',
+    summary: 'Asks the vendor for one row and its fields and says what is wrong',
     role: 'operator',
-    body: z.object({ entityType: z.string().min(1) }),
+    body: z
+      .object({
+        entityType: z.string().min(1).max(100).optional(),
+        mapping: mappingShape.optional(),
+      })
+      .prefault({}),
     run: async (call, { body }) => {
       const { tenantId, id } = idOf(call)
       const { document } = await findConnection(await call.app.ports(), tenantId, id)
-      return { data: await call.app.testConnection(document, body.entityType) }
+      const configured = Object.keys(document.config.streams ?? {})[0]
+      const entityType = body.entityType ?? configured ?? 'incident'
+      return { data: await call.app.testConnection(document, { ...body, entityType }) }
+    },
+  }),
+  operation('GET connections/{id}/fields', {
+    summary: 'The fields that the vendor has of a kind of record, for who writes a mapping',
+    role: 'operator',
+    query: z.object({
+      entityType: z.string().min(1).max(100),
+      /** The vendor's word for it: a table, an object, a repository. */
+      object: z.string().min(1).max(200).optional(),
+    }),
+    run: async (call, { query }) => {
+      const { tenantId, id } = idOf(call)
+      const { document } = await findConnection(await call.app.ports(), tenantId, id)
+      return { data: await call.app.discoverFields(document, query) }
     },
   }),
   operation('GET results', {

@@ -51,7 +51,7 @@ export function verdictOf(probability: number, { sure, likely }: Thresholds): Ve
   return probability >= likely ? 'likely' : 'new'
 }
 
-/** The best of the candidates. Two that are both sure are none: a person has to say which. */
+/** The best of the candidates. Where another one is likely, too, nothing is sure: a person has to say which. */
 export function bestOf(
   row: Candidate,
   candidates: readonly Candidate[],
@@ -66,7 +66,6 @@ export function bestOf(
   const [best, second] = scored
   if (!best) return { verdict: 'new', probability: 0 }
   const verdict = verdictOf(best.probability, by.thresholds)
-  const unclear =
-    verdict === 'sure' && verdictOf(second?.probability ?? 0, by.thresholds) === 'sure'
+  const unclear = verdict === 'sure' && verdictOf(second?.probability ?? 0, by.thresholds) !== 'new'
   return { ...best, verdict: unclear ? 'likely' : verdict }
 }

@@ -26,7 +26,9 @@ export const duplicatesShape = z.object({
   weights: z
     .object({
       prior: share,
-      fields: z.array(z.object({ match: z.array(share), random: z.array(share) })),
+      fields: z
+        .array(z.object({ match: z.array(share).readonly(), random: z.array(share).readonly() }))
+        .readonly(),
     })
     .optional(),
   /** The name of a function in `customMatchers`. */

@@ -1,3 +1,4 @@
+import type { Lifecycle } from '../subscription.ts'
 import {
   entryOf,
   at,
@@ -19,8 +20,12 @@ const operations: Readonly<Record<string, Operation>> = {
   deleted: 'delete',
 }
 
-/** After these nobody can say what was missed (Microsoft Graph, lifecycle notifications). */
-const gaps: ReadonlySet<string> = new Set(['missed', 'subscriptionRemoved'])
+/** Of the subscription itself; after the last two nobody can say what was missed (Microsoft Graph, lifecycle notifications). */
+const lifecycles: Readonly<Record<string, Lifecycle['what']>> = {
+  reauthorizationRequired: 'renew',
+  subscriptionRemoved: 'removed',
+  missed: 'missed',
+}
 
 /** Change notifications: signals of many subscriptions in one post. */
 export const graph: Reader = {
@@ -32,10 +37,14 @@ export const graph: Reader = {
 }
 
 function readItem(item: unknown): Meaning {
-  const lifecycle = textAt(item, 'lifecycleEvent')
-  if (lifecycle !== undefined) {
-    const eventType = `lifecycle.${lifecycle}`
-    return gaps.has(lifecycle) ? { kind: 'resync', eventType } : notice(eventType)
+  const event = textAt(item, 'lifecycleEvent')
+  if (event !== undefined) {
+    const what = entryOf(lifecycles, event)
+    const eventType = `lifecycle.${event}`
+    if (what === undefined) return notice(eventType)
+    const subscriptionId = textAt(item, 'subscriptionId')
+    const lifecycle = subscriptionId === undefined ? {} : { lifecycle: { subscriptionId, what } }
+    return { kind: what === 'renew' ? 'notice' : 'resync', eventType, ...lifecycle }
   }
   const changeType = textAt(item, 'changeType')
   const operation = entryOf(operations, changeType)

@@ -1,4 +1,6 @@
 import type { JsonObject } from '../../core/canonical-json.ts'
+import type { Rung } from '../standing.ts'
+import type { Lifecycle } from '../subscription.ts'
 
 export type Operation = 'create' | 'update' | 'delete'
 
@@ -15,15 +17,22 @@ export interface VendorEvent {
   readonly sourceVersion?: string
   /** What makes this the same change when it comes in another delivery; the whole body where nothing is told. */
   readonly content?: unknown
+  /** Where statuses of one thing come in any order: the one that this event tells, and how high it stands. */
+  readonly rung?: Rung
 }
 
 /** What one element of a delivery says. */
 export type Meaning =
   | VendorEvent
   /** Something was missed: everything of that kind (of every kind, where none is told) is to be read again. */
-  | { readonly kind: 'resync'; readonly eventType: string; readonly entityType?: string }
+  | {
+      readonly kind: 'resync'
+      readonly eventType: string
+      readonly entityType?: string
+      readonly lifecycle?: Lifecycle
+    }
   /** Known, and no record to read. */
-  | { readonly kind: 'notice'; readonly eventType: string }
+  | { readonly kind: 'notice'; readonly eventType: string; readonly lifecycle?: Lifecycle }
   /** Nobody has said yet what it means. */
   | { readonly kind: 'unknown'; readonly eventType: string }
   | { readonly kind: 'malformed'; readonly reason: string }
@@ -89,6 +98,7 @@ export interface EventParts {
   readonly changes?: JsonObject | undefined
   readonly sourceVersion?: string | undefined
   readonly content?: unknown
+  readonly rung?: Pick<Rung, 'status' | 'rank'>
 }
 
 const MAX_ID_LENGTH = 500
@@ -97,6 +107,7 @@ const MAX_NAME_LENGTH = 200
 /** An event, or what is wrong with it. */
 export function eventOf(parts: EventParts): Meaning {
   const { entityType, externalId, operation = 'update', changes, sourceVersion, content } = parts
+  const { rung } = parts
   const eventType = parts.eventType.slice(0, MAX_NAME_LENGTH)
   if (!entityType || !externalId) {
     return malformed(`${eventType} names no record`)
@@ -115,6 +126,7 @@ export function eventOf(parts: EventParts): Meaning {
       ? {}
       : { sourceVersion: sourceVersion.slice(0, MAX_ID_LENGTH) }),
     ...(content === undefined ? {} : { content }),
+    ...(rung === undefined ? {} : { rung: { entityType, externalId, ...rung } }),
   }
 }
 

@@ -24,11 +24,6 @@ const ranks: Readonly<Record<string, number>> = {
   played: 5,
 }
 
-/** The status that stands after both have come, in whatever order. */
-export function laterStatus(one: string, other: string): string {
-  return (entryOf(ranks, other) ?? 0) > (entryOf(ranks, one) ?? 0) ? other : one
-}
-
 /** Changes of an account that concern people, not records (webhook fields of WhatsApp, Pages and Instagram). */
 const noticed =
   /^(?:account_|business_|calls$|flows$|history$|message_template_|payment_|phone_number_|security$|smb_|template_|tracking_events$|user_preferences$|messaging_|feed$|comments$|mentions$|partner_solutions$|automatic_events$|standby$|group_)/
@@ -78,6 +73,7 @@ function readStatus(status: unknown): Meaning {
     entityType: 'message',
     externalId: textAt(status, 'id'),
     changes: { status: word },
+    rung: { status: word, rank: entryOf(ranks, word) ?? 0 },
     sourceVersion: `${entryOf(ranks, word) ?? 0}:${textAt(status, 'timestamp') ?? ''}`,
     content: [word, textAt(status, 'id')],
   })

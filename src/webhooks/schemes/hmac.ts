@@ -7,7 +7,10 @@ function ofBody(
   name: string,
   signature: Signature,
   more: Partial<
-    Pick<SignedScheme, 'algorithm' | 'id' | 'challenge' | 'acknowledgement' | 'forms'>
+    Pick<
+      SignedScheme,
+      'algorithm' | 'id' | 'challenge' | 'acknowledgement' | 'forms' | 'bodyTimestamp'
+    >
   > = {},
 ): SignedScheme {
   return {
@@ -89,7 +92,14 @@ export const hmacSchemes = {
   asana: ofBody('asana', hex('x-hook-signature'), { challenge: 'asana' }),
   /** The "intent to receive" is an ordinary delivery: 200 when signed, 401 when not, both with an empty body. */
   xero: ofBody('xero', base64('x-xero-signature'), { acknowledgement: 'empty' }),
-  linear: ofBody('linear', hex('linear-signature'), { id: headerId('linear-delivery') }),
+  linear: ofBody('linear', hex('linear-signature'), {
+    id: headerId('linear-delivery'),
+    bodyTimestamp: {
+      at: { in: 'json', path: ['webhookTimestamp'] },
+      unit: 'milliseconds',
+      toleranceSeconds: 60,
+    },
+  }),
   calcom: ofBody('calcom', hex('x-cal-signature-256')),
   typeform: ofBody('typeform', base64('typeform-signature', 'sha256='), { id: jsonId('event_id') }),
   'docusign-connect': ofBody('docusign-connect', base64('x-docusign-signature-1')),

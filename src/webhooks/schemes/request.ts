@@ -85,6 +85,7 @@ export const requestSchemes = {
     algorithm: 'hmac-sha1',
     signed: '{body}{url}',
     signature: { header: 'x-trello-webhook', encodings: ['base64'] },
+    challenge: 'trello',
   },
   square: {
     ...signed,

@@ -66,10 +66,10 @@ test.for(['scoped', 'global'] as const)('what a %s rule posts verifies', (scope)
   expect(posted?.headers).toMatchObject({
     'content-type': 'application/json',
     'x-functions-key': 'function-key',
-    'x-snow-event-id': `${INCIDENT.sys_id}:7`,
   })
-  const timestamp = posted?.headers['x-snow-timestamp']
-  const base = `${timestamp}.${INCIDENT.sys_id}:7.${posted?.body}`
+  const { 'x-snow-timestamp': timestamp, 'x-snow-event-id': eventId } = posted?.headers ?? {}
+  expect(eventId).toMatch(new RegExp(`^${INCIDENT.sys_id}:7:update:[0-9a-f]{16}$`))
+  const base = `${timestamp}.${eventId}.${posted?.body}`
   expect(posted?.headers['x-snow-signature']).toBe(
     `sha256=${createHmac('sha256', SECRET).update(base).digest('base64')}`,
   )
@@ -87,6 +87,7 @@ test('the body has the shape of the contract and is ASCII', () => {
     record: INCIDENT,
     user: { sys_id: '6816f79cc0a8016401c5a33be04be441', name: 'System Administrator' },
     timestamp: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+    event_id: glide.posted[0]?.headers['x-snow-event-id'],
   })
 })
 
@@ -105,6 +106,7 @@ test('the script and the twin post the same record for the same change', () => {
   const theirs = read(twin.body)
   expect(Object.keys(ours)).toEqual(Object.keys(theirs))
   expect(ours['record']).toEqual(theirs['record'])
+  expect(ours['event_id']).toBe(theirs['event_id'])
   expect(Object.keys(glide.posted[0]?.headers ?? {}).sort()).toEqual(
     [...Object.keys(twin.headers), 'x-functions-key'].sort(),
   )
@@ -154,6 +156,35 @@ test.for([500, 401, 'connection refused'])(
     expect(glide.logged.join('\n')).not.toContain(SECRET)
   },
 )
+
+/** The ids of the first attempt, which fails, and of the second, when the record is as given. */
+function idsOfTwoAttempts(operation: string, later: Readonly<Record<string, string>>) {
+  const glide = createGlide(PROPERTIES)
+  glide.answers.push(503)
+  runScript(RULE, glide, { ...UPDATE, operation })
+  const [event] = glide.queued
+  if (!event) throw new Error('nothing was queued')
+  runScript(RULE, glide, { table: 'incident', record: later, event })
+  return glide.posted.map(({ body }) => (JSON.parse(body) as { event_id: string }).event_id) // our own
+}
+
+test.for([
+  ['insert', INCIDENT, true],
+  ['update', INCIDENT, true],
+  ['delete', INCIDENT, true],
+  ['update', { ...INCIDENT, sys_mod_count: '8' }, false],
+  // A script with autoSysFields(false) counts nothing.
+  ['update', { ...INCIDENT, state: '6' }, false],
+] as const)('the id of an %s is the same in every attempt as long as the record is (%#)', (row) => {
+  const [operation, later, isSame] = row
+  const [first, second] = idsOfTwoAttempts(operation, later)
+  expect(first === second).toBe(isSame)
+})
+
+test('insert, update and delete of one state are three events', () => {
+  const ids = ['insert', 'update', 'delete'].map((one) => idsOfTwoAttempts(one, INCIDENT)[0])
+  expect(new Set(ids).size).toBe(3)
+})
 
 test('a repeated attempt tells the present state, freshly signed, on behalf of who made the change', () => {
   const glide = createGlide(PROPERTIES)

@@ -71,7 +71,8 @@ test('a change is posted as the business rule posts it, signed over the raw body
   const [time = '', event = ''] = ['x-snow-timestamp', 'x-snow-event-id'].map(
     (name) => post?.headers[name],
   )
-  expect(event).toBe(`${row['sys_id']}:0`)
+  expect(event).toMatch(new RegExp(`^${row['sys_id']}:0:insert:[0-9a-f]{16}$`))
+  expect(post?.body['event_id']).toBe(event)
   expect(Math.abs(Number(time) * 1000 - control.clock.now())).toBeLessThan(60_000)
   expect(post?.headers['x-snow-signature']).toBe(
     `sha256=${mac(`${time}.${event}.${text}`).digest('base64')}`,
@@ -154,6 +155,7 @@ test('a lost answer makes the same change come twice', async () => {
   await control.settled()
   const [first, second] = all.received
   expect(first?.headers['x-snow-event-id']).toBe(second?.headers['x-snow-event-id'])
+  expect(first?.body['event_id']).toBe(second?.body['event_id'])
 })
 
 test('the secret can be changed and the rule removed while the instance runs', async () => {

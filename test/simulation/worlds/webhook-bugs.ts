@@ -28,6 +28,9 @@ const withId = (writes: readonly Write<Delivery>[], suffix: string): Write<Deliv
     document: { ...one.document, id: `${one.document.id}-${suffix}` },
   }))
 
+/** What was to be told, for a bug that never forgets it. */
+const untold = new Map<string, Delivery>()
+
 export const webhookBugs: Readonly<Record<string, WebhookBug>> = {
   'ack-before-store': {
     what: 'the sender is answered before the event is stored',
@@ -63,14 +66,20 @@ export const webhookBugs: Readonly<Record<string, WebhookBug>> = {
         const found = await deliveries.get(partition, id)
         return found && { ...found, document: { ...found.document, status: 'notified' } }
       },
+      query: async function* () {},
     })),
   },
   'told-again': {
     what: 'a delivery that comes again is told again',
     ports: inDeliveries((deliveries) => ({
+      write: (partition, writes) => {
+        for (const { document } of writes) if (document.untold) untold.set(document.id, document)
+        return deliveries.write(partition, writes)
+      },
       get: async (partition, id) => {
         const found = await deliveries.get(partition, id)
-        return found && { ...found, document: { ...found.document, status: 'received' } }
+        const document = untold.get(id)
+        return found && document ? { ...found, document: { ...document, claimedUntil: '' } } : found
       },
     })),
   },

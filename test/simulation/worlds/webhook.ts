@@ -4,6 +4,7 @@ import { serviceNowEventShape } from '../../../src/notifications/event.ts'
 import type { Realtime } from '../../../src/notifications/ports.ts'
 import {
   receiveEvent,
+  relayUntold,
   type Delivery,
   type Incoming,
   type NotificationPorts,
@@ -11,11 +12,15 @@ import {
 import { groupOf } from '../../../src/notifications/rules.ts'
 import { sharedCollection } from '../simulated-ports.ts'
 import type { Actor, Simulation } from '../simulation.ts'
-import { between, START_MS, type Stage, type World } from '../world.ts'
+import { between, pick, START_MS, type Stage, type World } from '../world.ts'
 import { webhookBugs, type WebhookBug } from './webhook-bugs.ts'
 
 const MINUTE_MS = 60_000
 const FAULTS_MS = 60 * MINUTE_MS
+const REST_MS = 120 * MINUTE_MS
+/** The minutes of the timer; the more of them, the longer a run. */
+const RELAY_EVERY_MS = 10 * MINUTE_MS
+const silent = { info() {}, warn() {}, error() {}, metric() {} }
 /** The waits of the business rule (infra/install/servicenow), and its patience for one answer. */
 const RETRY_MINUTES = [1, 5, 15, 60]
 const TIMEOUT_MS = 10_000
@@ -40,7 +45,7 @@ export const webhook: World = {
   name: 'webhook',
   summary: 'a business rule that posts and retries → stored delivery → phones, on many instances',
   faultsMs: FAULTS_MS,
-  restMs: 120 * MINUTE_MS,
+  restMs: REST_MS,
   bugs: Object.fromEntries(Object.entries(webhookBugs).map(([name, { what }]) => [name, what])),
   setUp: (sim, { bug: bugName }): Stage => {
     const bug: WebhookBug | undefined = bugName === undefined ? undefined : webhookBugs[bugName]
@@ -49,24 +54,28 @@ export const webhook: World = {
     const deliveries = sharedCollection<Delivery>(sim, 'deliveries', ({ changes }) => {
       for (const { after } of changes) if (after.status !== 'received') finished.add(after.recordId)
     })
-    const realtimeOf = (actor: Actor, wasTold: boolean): Realtime => ({
+    const realtimeOf = (actor: Actor, toldBefore: ReadonlySet<string>): Realtime => ({
       service: 'signalr',
       sendToGroup: (group, payload) =>
         sim.call(actor, 'realtime.send', {
           kinds: ['crash-before', 'crash-after', 'answer-lost', 'unavailable', 'delay'],
           failure: () => new AppError('realtime_unavailable', 'the hub is throttled'),
-          effect: () => tell(sim, { sent, wasTold, stored: deliveries.all() }, { group, payload }),
+          effect: () =>
+            tell(sim, { sent, toldBefore, stored: deliveries.all() }, { group, payload }),
         }),
       negotiate: async () => ({ url: '', accessToken: '' }),
       ping: async () => {},
     })
-    const receive = async (actor: Actor, incoming: Incoming) => {
+    const portsOf = (actor: Actor): NotificationPorts => {
       const ports: NotificationPorts = {
         deliveries: deliveries.as(actor),
-        realtimes: [realtimeOf(actor, finished.has(incoming.event.record.sys_id))],
+        realtimes: [realtimeOf(actor, new Set(finished))],
         clock: actor.clock,
       }
-      const planted = bug?.ports ? bug.ports(ports, actor) : ports
+      return bug?.ports ? bug.ports(ports, actor) : ports
+    }
+    const receive = async (actor: Actor, incoming: Incoming) => {
+      const planted = portsOf(actor)
       if (bug?.answersFirst) void receiveEvent(planted, incoming).catch(() => {})
       else await receiveEvent(planted, incoming)
     }
@@ -75,6 +84,7 @@ export const webhook: World = {
       if (stored.some(({ recordId }) => recordId === one.digest)) return
       sim.violate(1, `an event was answered 2xx and is not stored (${one.title})`)
     }
+    playRelay(sim, (actor) => relayUntold({ ...portsOf(actor), log: silent }))
     playSenders(sim, { sent, receive, answered: (one) => answered(one, deliveries.all()) })
     return {
       examine: () => {
@@ -94,8 +104,8 @@ export const webhook: World = {
 
 interface Told {
   readonly sent: ReadonlyMap<string, Sent>
-  /** Whether it was marked as told when this invocation began. */
-  readonly wasTold: boolean
+  /** Records of which it was marked that they were told when this invocation began. */
+  readonly toldBefore: ReadonlySet<string>
   readonly stored: readonly Delivery[]
 }
 
@@ -110,8 +120,29 @@ function tell(sim: Simulation, world: Told, message: { group: string; payload: o
   }
   const stored = world.stored.find(({ recordId }) => recordId === digest)
   if (!stored) return sim.violate(1, `a phone was told of an event before it was stored`)
-  if (world.wasTold) {
+  if (world.toldBefore.has(digest)) {
     sim.violate(2, `a phone was told again of what is marked as told (${one.title})`)
+  }
+}
+
+/** The timer that tells what nobody told. */
+function playRelay(sim: Simulation, relay: (actor: Actor) => Promise<unknown>): void {
+  for (let atMs = RELAY_EVERY_MS; atMs < FAULTS_MS + REST_MS; atMs += RELAY_EVERY_MS) {
+    const name = `relay ${atMs / MINUTE_MS}`
+    const spawn = () =>
+      sim.spawn({
+        kind: 'relay',
+        name,
+        work: async (actor) => {
+          await relay(actor)
+        },
+      })
+    sim.at(START_MS + atMs, () => {
+      const fault = sim.strike('relay timer', `${name} timer`, ['twice', 'skipped'])
+      if (fault?.kind === 'skipped') return
+      if (fault?.kind === 'twice') spawn()
+      spawn()
+    })
   }
 }
 
@@ -140,9 +171,12 @@ function post(
   { change, attempt }: { readonly change: Change; readonly attempt: number },
 ): void {
   const name = `${change.label}/${attempt}`
-  // One in three senders repeats the very bytes, as a proxy does; the business rule writes a new timestamp each time.
-  const same = sim.faults.chance(`${change.label} proxy`) < 0.34
-  const body = bodyOf(change, same ? 0 : attempt)
+  const sender = pick<'proxy' | 'rule' | 'older rule'>(sim.faults, `${change.label} sender`, [
+    'proxy',
+    'rule',
+    'older rule',
+  ])
+  const body = bodyOf(change, { sender, attempt })
   const recordId = body.record.sys_id
   const one: Sent = senders.sent.get(recordId) ?? {
     digest: recordId,
@@ -184,19 +218,29 @@ function post(
   if (fault?.kind === 'twice') instance(' again')
 }
 
-/** `sys_id` names the very bytes, so that the world can tell which of them a phone was told of. */
-function bodyOf({ label, number, userId }: Change, attempt: number) {
+/**
+ * A proxy repeats the very bytes; the business rule writes a new time into each attempt, with one id in all of them; an
+ * older rule has no id, so that each of its attempts is an event of its own. `sys_id` names what shall be told once.
+ */
+function bodyOf(
+  { label, number, userId }: Change,
+  {
+    sender,
+    attempt,
+  }: { readonly sender: 'proxy' | 'rule' | 'older rule'; readonly attempt: number },
+) {
   return {
     event_type: 'incident.updated',
     table: 'incident',
     operation: 'update',
     record: {
-      sys_id: `${label} ${attempt}`,
+      sys_id: sender === 'older rule' ? `${label} ${attempt}` : label,
       number,
       assigned_to: userId,
       state: '2',
       short_description: 'the printer is on fire',
     },
-    timestamp: `attempt ${attempt}`,
+    timestamp: `attempt ${sender === 'proxy' ? 1 : attempt}`,
+    ...(sender === 'rule' ? { event_id: label } : {}),
   }
 }

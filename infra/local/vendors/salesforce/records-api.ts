@@ -157,16 +157,27 @@ export function callChanges(call: RecordCall, kind: 'deleted' | 'updated'): Loca
 export function describe({ org, object }: RecordCall): LocalResponse {
   const fields = Object.entries(org.objects.get(object)?.fields ?? {}).map(([name, field]) => ({
     name,
+    label: labelOf(name),
     type: DESCRIBED[field.kind],
     length: field.length ?? 0,
     createable: field.readOnly !== true,
     updateable: field.readOnly !== true,
     nillable: field.required !== true,
+    defaultedOnCreate: false,
     externalId: field.externalId === true,
     unique: field.unique === true,
     referenceTo: field.refersTo === undefined ? [] : [field.refersTo],
   }))
   return ok({ name: object, queryable: true, fields })
+}
+
+/** `AccountId` → `Account ID`, `Syncline_Id__c` → `Syncline Id`. */
+function labelOf(name: string): string {
+  return name
+    .replace(/__c$/, '')
+    .replaceAll('_', ' ')
+    .replace(/(?<=[a-z])Id$/, ' ID')
+    .replace(/(?<=[a-z])(?=[A-Z][a-z])/g, ' ')
 }
 
 const DESCRIBED = {

@@ -48,9 +48,16 @@ export function commandsOf(control: ServiceNowControl): Readonly<Record<string, 
     'show-rows': controlCommand(z.strictObject({ table }), (input) =>
       control.showRows(input.table),
     ),
+    'lie-about-totals': controlCommand(z.strictObject({ by: z.int() }), (input) =>
+      control.lieAboutTotals(input.by),
+    ),
     'set-property': controlCommand(
       z.strictObject({ name: z.enum(PROPERTY_NAMES), value: z.string() }),
       (input) => control.setProperty(input.name, input.value),
+    ),
+    'add-table': controlCommand(
+      z.strictObject({ table, columns: z.array(z.string().min(1)).min(1) }),
+      (input) => control.addTable(input.table, input.columns),
     ),
     'add-column': controlCommand(columnShape, (input) =>
       control.addColumn(input.table, input.column),

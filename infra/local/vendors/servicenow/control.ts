@@ -3,11 +3,11 @@ import type { LocalResponse } from '../../http-server.ts'
 import { failure, type Failure, HIBERNATION_PAGE } from './answers.ts'
 import type { BatchQuota } from './batch-api.ts'
 import { commandsOf } from './commands.ts'
-import { describeColumn, forgetColumn } from './metadata.ts'
+import { describeColumn, describeTable, forgetColumn } from './metadata.ts'
 import type { PropertyName } from './properties.ts'
 import { ruleHeaders, throttled, type RateRule } from './rate-rules.ts'
 import type { TableRights } from './rights.ts'
-import type { TableShape } from './schema.ts'
+import { plain, type TableShape } from './schema.ts'
 import { compileFor } from './table-api.ts'
 import { createTwin, type TwinOptions, type TwinParts } from './twin.ts'
 import { sysIdOf, toStamp, type Changes, type Row } from './values.ts'
@@ -113,12 +113,24 @@ export class ServiceNowControl extends Control {
     this.parts.rights.showAll(table)
   }
 
+  /** `X-Total-Count` is told wrong by so much. */
+  lieAboutTotals(by: number): void {
+    this.parts.lie.total = by
+  }
+
   setProperty(name: PropertyName, value: string): void {
     this.parts.properties.set(name, value)
   }
 
   setPassword(userName: string, password: string): void {
     this.parts.accounts.setPassword(userName, password)
+  }
+
+  /** A table of the customer's own: text columns, its deletions audited. */
+  addTable(table: string, columns: readonly string[]): void {
+    const shape = Object.fromEntries(columns.map((name) => [name, { kind: 'text' as const }]))
+    this.parts.instance.tables.set(table, plain(shape, columns[0] ?? 'sys_id'))
+    describeTable(this.parts.instance, table)
   }
 
   addColumn(table: string, column: string): void {

@@ -191,7 +191,8 @@ const approval = {
   comments: journal,
 }
 
-const plain = (columns: Record<string, Column>, display: string): TableShape => ({
+/** A table of an instance's own, like the others. */
+export const plain = (columns: Record<string, Column>, display: string): TableShape => ({
   columns: { ...system, ...columns },
   display,
   auditsDeletes: true,
@@ -227,7 +228,7 @@ export const TABLES: Readonly<Record<string, TableShape>> = {
     { name: text, element: text, value: text, label: text, inactive: boolean, language: text },
     'label',
   ),
-  sys_db_object: unaudited({ name: text, label: text }, 'label'),
+  sys_db_object: unaudited({ name: text, label: text, super_class: to('sys_db_object') }, 'label'),
   sys_dictionary: unaudited(
     {
       name: text,
@@ -236,6 +237,9 @@ export const TABLES: Readonly<Record<string, TableShape>> = {
       internal_type: text,
       reference: text,
       active: boolean,
+      mandatory: boolean,
+      read_only: boolean,
+      max_length: integer,
     },
     'column_label',
   ),

@@ -39,6 +39,7 @@ export interface TwinParts extends AsyncDisposable {
   readonly accounts: Accounts
   readonly tokens: TokenStore
   readonly rights: Rights
+  readonly lie: { total: number }
   readonly properties: Properties
   readonly rates: RateRules
   readonly sessions: Sessions
@@ -74,6 +75,7 @@ export function createTwin(clock: VirtualClock, options: TwinOptions): TwinParts
     accounts,
     tokens: new TokenStore(now),
     rights: new Rights(),
+    lie: { total: 0 },
     properties: createProperties(),
     rates: new RateRules(),
     sessions: new Sessions(clock, options.sessionCallMs ?? DEFAULT_SESSION_CALL_MS),

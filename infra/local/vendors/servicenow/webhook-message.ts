@@ -63,16 +63,18 @@ export function buildMessage(
 ): WebhookMessage {
   const { table, operation, row, by } = change
   const nowMs = instance.nowMs()
+  const record = recordOf(table, row, instance)
+  const eventId = idOf(operation, record, signing)
   const body = toAscii({
     event_type: `${table}.${EVENT_WORDS[operation]}`,
     table,
     operation,
-    record: recordOf(table, row, instance),
+    record,
     user: userOf(by, instance),
     timestamp: new Date(nowMs).toISOString(),
+    event_id: eventId,
   })
   const timestamp = String(Math.floor(nowMs / 1000))
-  const eventId = `${row['sys_id'] ?? ''}:${row['sys_mod_count'] ?? ''}`
   const key = signing.functionKey
   return {
     body,
@@ -85,6 +87,13 @@ export function buildMessage(
       'x-snow-signature': `sha256=${mac(signing.secret, `${timestamp}.${eventId}.${body}`).toString('base64')}`,
     },
   }
+}
+
+/** The same for every attempt to tell one state. */
+function idOf(operation: Operation, record: Row, { secret }: Signing): string {
+  const id = `${record['sys_id'] ?? ''}:${record['sys_mod_count'] ?? ''}:${operation}`
+  if (operation === 'delete') return id
+  return `${id}:${mac(secret, toAscii(record)).toString('hex').slice(0, 16)}`
 }
 
 function mac(secret: string, data: string): Buffer {
