@@ -135,7 +135,19 @@ function streamOf(connector: Connector, task: Task, { config }: Connection): Str
   return connector.configure({
     entityType,
     ...config.streams?.[entityType],
-    ...(mapping ? { fields: mapping.fields.map(wireRule) } : {}),
+    ...(mapping ? { fields: [...mapping.fields.map(wireRule), ...derivedRules(mapping)] } : {}),
+  })
+}
+
+/** What is read besides, for the records that a row tells of. */
+function derivedRules({ derived = [] }: Mapping): readonly FieldRule[] {
+  return derived.flatMap(({ entityType, externalId, fields }) => {
+    const id = { local: 'id', external: externalId, type: 'text' } as const
+    return [id, ...fields.map(wireRule)].map((rule) => ({
+      ...rule,
+      local: `${entityType}.${rule.local}`,
+      readOnly: true,
+    }))
   })
 }
 

@@ -19,6 +19,8 @@ export interface DeletesWork {
 const PAGE_SIZE = 200
 /** How often everything that is there is compared with what we know, where the vendor does not tell of deletions. */
 const COMPARE_MS = 24 * HOUR_MS
+/** A vendor's list of deletions forgets: whoever was away for longer compares as well. */
+const LOG_REACH_MS = 7 * 24 * HOUR_MS
 /** So many rows may always be missing; beyond it a tenth of all looks like a mistake. */
 const ALWAYS_ALLOWED = 10
 const ALLOWED_SHARE = 0.1
@@ -27,9 +29,21 @@ const ALLOWED_SHARE = 0.1
 export async function readDeletes(ports: SyncPorts, work: DeletesWork): Promise<Storing> {
   const { fetchDeleted, fetchIds } = work.source
   const read = fetchDeleted && (await readDeleted(ports, work, fetchDeleted))
-  if (read) return read
-  if (fetchIds) return compareIds(ports, work, fetchIds)
-  return { kind: 'stored', held: work.held }
+  if (!read) {
+    return fetchIds ? compareIds(ports, work, fetchIds) : { kind: 'stored', held: work.held }
+  }
+  if (read.kind !== 'stored' || !fetchIds) return read
+  const now = ports.clock()
+  const last = work.held.run.comparedAt
+  const reached = last === undefined || addMs(new Date(last), LOG_REACH_MS) > now
+  if (!reached || work.deletesApproved) {
+    return compareIds(ports, { ...work, held: read.held }, fetchIds)
+  }
+  return { kind: 'stored', held: comparedAt(read.held, now) }
+}
+
+function comparedAt(held: HeldStream, now: Date): HeldStream {
+  return { ...held, run: { ...held.run, comparedAt: now.toISOString() } }
 }
 
 /** Undefined when the vendor does not let us read what was deleted. */
@@ -112,7 +126,7 @@ async function compareIds(
   const missing = known.filter((id) => !there.has(id))
   const allowed = Math.max(ALWAYS_ALLOWED, known.length * ALLOWED_SHARE)
   const suspicious = missing.length > 0 && (there.size === 0 || missing.length > allowed)
-  const compared = { ...held, run: { ...held.run, comparedAt: now.toISOString() } }
+  const compared = comparedAt(held, now)
   if (suspicious && !work.deletesApproved) {
     await holdDeletes(ports, work, { missing: missing.length, known: known.length })
     return { kind: 'stored', held: compared }

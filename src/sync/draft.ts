@@ -37,7 +37,10 @@ export function finish({ before, record, conflicts, now }: Draft): Merged {
 /** What was refused before may be taken now that the record is another. */
 function unparked(links: RecordDocument['links']): RecordDocument['links'] {
   return Object.fromEntries(
-    Object.entries(links).map(([id, link]) => [id, link.parked ? calm(link) : link]),
+    Object.entries(links).map(([id, link]) => [
+      id,
+      link.parked ? { ...calm(link), wasParked: true } : link,
+    ]),
   )
 }
 

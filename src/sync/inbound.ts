@@ -5,9 +5,9 @@ import { addMs, MINUTE_MS, SECOND_MS } from '../core/time.ts'
 import { checkpoint, takeLease, type HeldStream } from './lease.ts'
 import type { Refusal, SyncPorts } from './ports.ts'
 import { readPages, type Slice, type SyncLimits } from './slice.ts'
-import { noCounts, type Run } from './record.ts'
+import { noCounts } from './record.ts'
 import { openStream } from './references.ts'
-import { resultOf, type SyncResult } from './result.ts'
+import { resultOf, type RunEnd, type SyncResult } from './result.ts'
 import { sideOf, sidesOf } from './sides.ts'
 import { syncRecord, type RecordOutcome } from './targeted.ts'
 import { ended, startedBy, type InboundMessage, type Task } from './task.ts'
@@ -51,7 +51,7 @@ export async function executeSync(
   const side = await sideOf(ports, task)
   if (!side) return refuseRun(ports, message, noStream(task))
   const { held } = lease
-  const reader = held.run.complete ? source : await ports.openSource(unhurried(task))
+  const reader = held.run.complete ? source : await openStream(ports, unhurried(task))
   if (reader.kind === 'refused') return giveUp(ports, message, { held, ...reader })
   const slice = await readPages(ports, {
     side,
@@ -188,7 +188,7 @@ async function refuseRun(
 async function report(
   ports: SyncPorts,
   message: InboundMessage,
-  run: Pick<Run, 'counts' | 'startedAt' | 'error'>,
+  run: RunEnd,
 ): Promise<SliceOutcome> {
   const result = resultOf(message, run, ports.clock())
   await ports.results.write([result.tenantId], [{ kind: 'create', document: result }])

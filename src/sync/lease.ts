@@ -88,12 +88,13 @@ function newRun(
   { runId, overlapMs }: { readonly runId: string; readonly overlapMs: number },
   now: Date,
 ): Omit<Run, 'slice' | 'leaseUntil'> {
-  const { deletedTo, comparedAt, complete } = before?.run ?? {}
+  const { deletedTo, comparedAt, complete, missing } = before?.run ?? {}
   return {
     runId,
     ...(deletedTo === undefined ? {} : { deletedTo }),
     ...(comparedAt === undefined ? {} : { comparedAt }),
     ...(complete === undefined ? {} : { complete }),
+    ...(missing === undefined ? {} : { missing }),
     position: rewound(before?.cursor ?? null, overlapMs + durationOf(before?.run ?? null)),
     startedAt: now.toISOString(),
     counts: noCounts,

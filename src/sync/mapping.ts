@@ -54,6 +54,14 @@ function isUnambiguous(pairs: readonly (readonly [Json, Json])[]): boolean {
   return new Set(pairs.map(([external]) => JSON.stringify(external))).size === pairs.length
 }
 
+/** Another record that a row tells of: an incident knows its caller. */
+const derivedShape = z.object({
+  entityType: z.string().min(1),
+  /** The path of its id there; a row in which it is empty tells of none. */
+  externalId: z.string().min(1),
+  fields: z.array(fieldShape).min(1),
+})
+
 /** A conversion schema: which fields of a vendor's row make which record. Data, so that it can be stored and changed. */
 export const mappingShape = z.object({
   entityType: z.string().min(1),
@@ -64,6 +72,8 @@ export const mappingShape = z.object({
       (fields) => new Set(fields.map(({ local }) => local)).size === fields.length,
       'two fields have the same local name',
     ),
+  /** They are read with the row, unless the connection has a task of its own for them. */
+  derived: z.array(derivedShape).optional(),
 })
 export type Mapping = z.infer<typeof mappingShape>
 
@@ -168,7 +178,7 @@ export function writableFields({ fields }: Mapping): readonly string[] {
 }
 
 /** Dots lead into objects; a name that itself holds dots wins (ServiceNow's dot-walked fields arrive so). */
-function valueAt(row: JsonObject, path: string): Json | undefined {
+export function valueAt(row: JsonObject, path: string): Json | undefined {
   if (Object.hasOwn(row, path)) return row[path]
   let at: Json | undefined = row
   for (const key of path.split('.')) {

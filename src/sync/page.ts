@@ -1,17 +1,18 @@
-import { MAX_WRITE_BYTES, MAX_WRITES, weigh, type Stored, type Write } from '../core/collection.ts'
+import { MAX_WRITE_BYTES, MAX_WRITES, weigh, type Write } from '../core/collection.ts'
 import { AppError } from '../core/errors.ts'
 import { idOf } from '../core/ids.ts'
 import { findDuplicates } from './duplicates.ts'
 import { laterOf, type Cursor } from './cursor.ts'
-import { checkpoint, partitionOf, type Checkpoint, type HeldStream } from './lease.ts'
-import { decode } from './mapping.ts'
+import { checkpoint, type Checkpoint, type HeldStream } from './lease.ts'
+import { storeDerived } from './derived.ts'
+import { lookUp } from './look-up.ts'
+import { decode, type Mapping } from './mapping.ts'
 import { announce } from './outbox.ts'
 import type { Source, SourceRow, SyncPorts, VendorProblem } from './ports.ts'
 import { proveRows } from './proof.ts'
-import type { Counts, LinkDocument, RecordDocument, ShardDocument, StreamKey } from './record.ts'
+import type { Counts, ShardDocument } from './record.ts'
 import type { ParkedRow } from './result.ts'
 import {
-  idsFor,
   placeRow,
   stored,
   trial,
@@ -57,9 +58,12 @@ export type Storing =
  * the checkpoint behind their last row, so that a crash between two of them repeats no row and loses none.
  */
 export async function storePage(ports: SyncPorts, held: HeldStream, page: Page): Promise<Storing> {
-  const { rows, parked } = decodeRows(page, held, ports.clock())
+  const { rows, parked, missing } = decodeRows(page, held, ports.clock())
   await parkRows(ports, parked)
-  let at = counting(held, { failed: parked.length, processed: parked.length })
+  const from = { key: held.key, side: page.side, correlationId: held.run.runId }
+  await storeDerived(ports, page.rows, from)
+  const noted = noteMissing(held, page.source.mapping, missing)
+  let at = counting(noted, { failed: parked.length, processed: parked.length })
   for (let start = 0; start < rows.length; start += ROWS_PER_LOOK) {
     const some = { page, rows: rows.slice(start, start + ROWS_PER_LOOK) }
     const commit = await commitAll(ports, at, some)
@@ -79,10 +83,12 @@ async function parkRows(ports: SyncPorts, parked: readonly ParkedRow[]): Promise
 function decodeRows(page: Page, held: HeldStream, now: Date) {
   const rows: DecodedRow[] = []
   const parked: ParkedRow[] = []
+  const missing: (readonly string[])[] = []
   for (const source of page.rows) {
     const decoded = source.deleted
-      ? ({ ok: true, fields: {} } as const)
+      ? ({ ok: true, fields: {}, missing: [] } as const)
       : decode(page.source.mapping, source.values)
+    if (decoded.ok && !source.deleted) missing.push(decoded.missing)
     if (decoded.ok && weigh(decoded.fields) <= MAX_ROW_BYTES) {
       const { externalId, version } = source
       rows.push({ externalId, version, fields: decoded.fields, source })
@@ -94,7 +100,24 @@ function decodeRows(page: Page, held: HeldStream, now: Date) {
     const payload = decoded.ok ? {} : source.values
     parked.push(parkedRow(held, { page, source, error, payload, now }))
   }
-  return { rows, parked }
+  return { rows, parked, missing }
+}
+
+/** What no row of a page has is missing; what some row has is not missing any more. Told once, in the run's result. */
+function noteMissing(
+  held: HeldStream,
+  { fields }: Mapping,
+  missing: readonly (readonly string[])[],
+): HeldStream {
+  if (missing.length === 0) return held
+  const known = held.run.missing ?? []
+  const now = fields
+    .map(({ external }) => external)
+    .filter((name) => missing.every((names) => names.includes(name)))
+  if (now.join() === known.join()) return held
+  const news = now.filter((name) => !known.includes(name))
+  const newlyMissing = [...new Set([...(held.run.newlyMissing ?? []), ...news])]
+  return { ...held, run: { ...held.run, missing: now, newlyMissing } }
 }
 
 function parkedRow(
@@ -224,28 +247,6 @@ function count(tally: Record<keyof Counts, number>, outcome: RowOutcome): void {
   tally[outcome.kind === 'created' ? 'created' : 'updated'] += 1
   tally.conflicts += outcome.conflicts.opened
   tally.resolved += outcome.conflicts.resolved
-}
-
-/** One round trip for rows that are records of their own, a second one for those linked to others. */
-export async function lookUp(
-  ports: Pick<SyncPorts, 'shards' | 'clock'>,
-  key: StreamKey,
-  rows: readonly Pick<DecodedRow, 'source'>[],
-): Promise<Shelf> {
-  const partition = partitionOf(key)
-  const links = new Map<string, Stored<LinkDocument>>()
-  const records = new Map<string, Stored<RecordDocument>>()
-  const read = async (ids: readonly string[]) => {
-    for (const { document, etag } of await ports.shards.getMany(partition, ids)) {
-      if (document.kind === 'link') links.set(document.externalId, { document, etag })
-      if (document.kind === 'record') records.set(document.id, { document, etag })
-    }
-  }
-  await read(rows.flatMap((row) => idsFor(key, row)))
-  const elsewhere = [...links.values()].map(({ document }) => document.recordId)
-  const missing = elsewhere.filter((recordId) => !records.has(recordId))
-  if (missing.length > 0) await read(missing)
-  return { links, records, writes: new Map(), matches: new Map(), now: ports.clock() }
 }
 
 function counting(held: HeldStream, more: Partial<Counts>): HeldStream {

@@ -16,6 +16,8 @@ export interface SourceRow {
   readonly cursor: Cursor
   readonly version: Version
   readonly values: JsonObject
+  /** Where fields of `values` name records by our ids: as the vendor gave them. */
+  readonly original?: JsonObject
   /** The row was deleted; its values may be gone. */
   readonly deleted?: boolean
   /** What we wrote into it when we created it. */

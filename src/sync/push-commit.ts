@@ -42,6 +42,7 @@ export async function commitJobs(
   }
   const reports = jobs.filter(({ report }) => report)
   await writeResults(pushing, reports, startedAt)
+  await unlist(pushing, reports)
   const failed = reports.filter(({ report }) => report?.error).length
   return { held, records, failed, pushed: reports.length - failed }
 }
@@ -161,6 +162,20 @@ async function parkFailed({ ports, key, side }: Pushing, jobs: readonly Job[]): 
       parkedAt: ports.clock().toISOString(),
     }
     await ports.parked.write([key.tenantId], [{ kind: 'upsert', document }])
+  }
+}
+
+/** What was refused once and is taken now is no business of a person any more. */
+async function unlist({ ports, key }: Pushing, jobs: readonly Job[]): Promise<void> {
+  for (const { report, stored } of jobs) {
+    const { id, links } = stored.document
+    if (report?.error || !links[key.connectionId]?.wasParked) continue
+    const parked = await ports.parked.get([key.tenantId], idOf('parked-push', key.connectionId, id))
+    if (!parked) continue
+    await ports.parked.write(
+      [key.tenantId],
+      [{ kind: 'remove', document: parked.document, etag: parked.etag }],
+    )
   }
 }
 

@@ -59,6 +59,8 @@ export interface Link {
   readonly retryAt?: string
   /** Why it is not written until something changes or a person says so. */
   readonly parked?: { readonly code: string; readonly message: string }
+  /** It was, and is tried again: it is still on the list of what is parked. */
+  readonly wasParked?: true
 }
 
 /**
@@ -158,6 +160,10 @@ export interface Run {
   readonly deletedTo?: string
   /** When the ids of everything that is there were last compared with ours. */
   readonly comparedAt?: string
+  /** Fields of the mapping that the vendor does not give: renamed, removed or hidden from us. Known from run to run. */
+  readonly missing?: readonly string[]
+  /** Those of them that are missing since this run. */
+  readonly newlyMissing?: readonly string[]
   /** Why it ended before the end of the stream. */
   readonly error?: { readonly code: ErrorCode; readonly message: string }
 }

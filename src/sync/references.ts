@@ -85,7 +85,11 @@ async function ourRows(naming: Naming, rows: readonly SourceRow[]): Promise<read
     naming,
     rows.map(({ values }) => values),
   )
-  return rows.map((row) => ({ ...row, values: replaced(naming, row.values, ours) }))
+  return rows.map((row) => ({
+    ...row,
+    original: row.values,
+    values: replaced(naming, row.values, ours),
+  }))
 }
 
 /** Our ids of the records that these values name. One that was never read will have the id that follows from its row. */

@@ -22,6 +22,8 @@ export interface SyncResult {
   readonly duration: number
   readonly executedAt: string
   readonly ttl: number
+  /** Fields of the mapping that the vendor has stopped to give; told by the first run that met none of them. */
+  readonly fieldsMissing?: readonly string[]
   readonly error?: NonNullable<Run['error']>
 }
 
@@ -101,9 +103,12 @@ export interface ParkedMessage {
   readonly parkedAt: string
 }
 
+/** What a run leaves behind. */
+export type RunEnd = Pick<Run, 'counts' | 'startedAt' | 'error' | 'newlyMissing'>
+
 export function resultOf(
   message: InboundMessage,
-  { counts, startedAt, error }: Pick<Run, 'counts' | 'startedAt' | 'error'>,
+  { counts, startedAt, error, newlyMissing = [] }: RunEnd,
   now: Date,
 ): SyncResult {
   return {
@@ -121,6 +126,7 @@ export function resultOf(
     duration: Math.max(0, now.getTime() - Date.parse(startedAt)),
     executedAt: now.toISOString(),
     ttl: RESULT_TTL_SECONDS,
+    ...(newlyMissing.length > 0 ? { fieldsMissing: newlyMissing } : {}),
     ...(error ? { error } : {}),
   }
 }

@@ -11,7 +11,8 @@ import { openStream } from './references.ts'
 import { findDuplicates } from './duplicates.ts'
 import { linkOf } from './draft.ts'
 import { announce } from './outbox.ts'
-import { lookUp } from './page.ts'
+import { lookUp } from './look-up.ts'
+import { storeDerived } from './derived.ts'
 import { isOlder, type RecordDocument, type StreamKey } from './record.ts'
 import type { ParkedRow } from './result.ts'
 import { placeRow, recordFor, type DecodedRow, type Shelf } from './shelf.ts'
@@ -190,6 +191,8 @@ async function storeRow(
     const { code, message } = decoded.error
     return park(ports, target, { kind: 'refused', code, reason: message })
   }
+  const { correlationId } = target.work.message
+  await storeDerived(ports, [row], { key: target.key, side, correlationId })
   const { version } = row
   const incoming = { externalId: target.externalId, version, fields: decoded.fields, source: row }
   return place(ports, target, { side, row: incoming })

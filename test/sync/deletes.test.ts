@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { redrive } from '../../src/sync/parked.ts'
 import type { FoundOne, PushAbilities, Source } from '../../src/sync/ports.ts'
 import { rowsOf, task, world, type Row } from './world.ts'
@@ -155,6 +155,81 @@ test('S32: a row that comes back after its deletion is the same record; another 
   })
   await run(here)
   expect(here.records()).toHaveLength(21)
+})
+
+test('S32: of two rows that were merged there the winner goes on, the loser’s record is deleted, and nothing is linked across', async () => {
+  const rows = rowsOf(20, 4)
+  const { here } = withIds(rows)
+  await here.addTask()
+  await run(here)
+  const links = here.links()
+  const [winner] = rows
+  const [loser] = rows.splice(7, 1)
+  if (!winner || !loser) throw new Error('there are no rows')
+  // The winner has what the loser had.
+  const time = here.ports.clock().toISOString()
+  rows[0] = { ...winner, time, count: 1, title: `row ${loser.id}` }
+  await run(here)
+  const recordOf = (id: string) => {
+    const link = here.links().find(({ externalId }) => externalId === id)
+    return here.records().find((record) => record.id === link?.recordId)
+  }
+  expect(recordOf(winner.id)).toMatchObject({ deleted: null, fields: { title: `row ${loser.id}` } })
+  expect(recordOf(loser.id)?.deleted).not.toBeNull()
+  expect(recordOf(loser.id)?.id).not.toBe(recordOf(winner.id)?.id)
+  expect(here.links()).toEqual(links)
+  expect(here.records()).toHaveLength(20)
+})
+
+describe('S30: a place that the vendor does not reach back to', () => {
+  test('among the deletions: whoever was away longer than they are listed compares the ids', async () => {
+    const rows = rowsOf(40, 4)
+    const { here, asked } = withIds(rows)
+    const listed: { externalId: string; time: string }[] = []
+    here.vendor.source.fetchDeleted = async () => ({ kind: 'page', rows: listed, more: false })
+    await here.addTask()
+    await run(here)
+    const [told] = rows.splice(5, 1)
+    listed.push({ externalId: told?.id ?? '', time: here.ports.clock().toISOString() })
+    await run(here)
+    expect(living(here)).toBe(39)
+    // What is deleted now has been forgotten when we come back.
+    rows.splice(8, 2)
+    await run(here)
+    expect(living(here)).toBe(39)
+    here.advance(20 * 24 * 3_600_000)
+    await run(here)
+    expect(living(here)).toBe(37)
+    expect(asked).toHaveLength(3)
+  })
+
+  test('within a run: a page that is too old is asked for again behind the last row', async () => {
+    const rows = rowsOf(60, 4)
+    const here = world(rows, { pageSize: 20 })
+    const ask = here.vendor.source.fetchPage
+    let pages = 0
+    here.vendor.source.fetchPage = async (request, signal) => {
+      pages += 1
+      return pages === 2 ? { kind: 'retry', reason: 'the page is too old' } : ask(request, signal)
+    }
+    await here.addTask()
+    await here.tick()
+    await here.drain()
+    here.advance(60_000)
+    await here.drain()
+    expect(here.results.all()).toMatchObject([{ status: 'success', recordsProcessed: 60 }])
+    expect(pages).toBe(4)
+  })
+
+  test('a vendor that never gives more than so many rows at once is read to its end', async () => {
+    const here = world(rowsOf(95, 5), { pageSize: 500 })
+    const ask = here.vendor.source.fetchPage
+    here.vendor.source.fetchPage = (request, signal) => ask({ ...request, limit: 10 }, signal)
+    await here.addTask()
+    await here.tick()
+    await here.drain()
+    expect(here.records()).toHaveLength(95)
+  })
 })
 
 test('S31: where the log of deletions is not ours to read, the ids tell', async () => {

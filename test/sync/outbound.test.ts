@@ -335,3 +335,79 @@ test('a parked record is not pushed, and a task that only pulls pushes nothing',
   expect(pending).toEqual([])
   expect(await pulling.work(pulling.message(id))).toEqual({ kind: 'stale' })
 })
+
+test('what a person has to mend is looked at again soon at first, then ever more seldom, and says why it waits', async () => {
+  const here = pushWorld()
+  await here.addTask()
+  const record = await here.add('a', { title: 'title a' })
+  const openSource = here.ports.openSource.bind(here.ports)
+  const refusal = { kind: 'refused', code: 'reauth_required', reason: 'its consent has ended' }
+  Object.assign(here.ports, { openSource: async () => refusal })
+  const waits: number[] = []
+  for (let nth = 0; nth < 12; nth += 1) {
+    const outcome = await here.work(here.message(record.id))
+    const until = outcome.kind === 'continued' ? outcome.notBefore : undefined
+    const wait = (until?.getTime() ?? 0) - here.ports.clock().getTime()
+    waits.push(wait)
+    here.advance(wait)
+  }
+  expect(waits[0]).toBeLessThanOrEqual(10_000)
+  expect(waits.at(-1)).toBeGreaterThan(600_000)
+  expect(waits.at(-1)).toBeLessThanOrEqual(900_000)
+  const pusher = () => here.shards.all().find(({ kind }) => kind === 'pusher')
+  expect(pusher()).toMatchObject({ waitsFor: 'its consent has ended', failures: 12 })
+  expect(here.record(record.id)?.links['there']?.attempts).toBeUndefined()
+  Object.assign(here.ports, { openSource })
+  await here.drain(record.id)
+  expect(here.vendor.alive()).toHaveLength(1)
+  expect(pusher()).toMatchObject({ waitsFor: null, failures: 0 })
+})
+
+test('rows that must be read before they are written are read in one call, whatever their number', async () => {
+  const here = pushWorld({ comparesAndSets: false })
+  await here.addTask()
+  const ids: string[] = []
+  for (let nth = 0; nth < 30; nth += 1) {
+    ids.push((await here.add(`r${nth}`, { title: `title ${nth}` })).id)
+  }
+  await here.drain(ids[0] ?? '')
+  const { push } = here.vendor.source
+  const reads = { one: 0, many: 0 }
+  const ask = push?.fetchMany
+  if (!push || !ask) throw new Error('the vendor reads no rows')
+  const [side] = await here.sides()
+  if (!side) throw new Error('nobody is pushed to')
+  const source = await here.ports.openSource(side.task)
+  if (source.kind !== 'source' || !source.push) throw new Error('no source')
+  Object.assign(source.push, {
+    fetchOne: async () => {
+      reads.one += 1
+      return { kind: 'hidden' }
+    },
+    fetchMany: async (...asked: Parameters<typeof ask>) => {
+      reads.many += 1
+      return ask(...asked)
+    },
+  })
+  for (const id of ids) await here.change(id, { note: `note of ${id}` })
+  await here.drain(ids[0] ?? '')
+  expect(reads).toEqual({ one: 0, many: 1 })
+  expect(values(here).every((row) => row['note'] !== null)).toBe(true)
+})
+
+test('what was refused is off the list of what is parked as soon as a change of it is taken', async () => {
+  const here = pushWorld()
+  const { id } = await pushed(here)
+  here.answer.write = async () => ({ kind: 'rejected', code: 'TOO_LONG', reason: 'too long' })
+  await here.change(id, { note: 'a very long note' })
+  await here.drain(id)
+  expect(here.parked.all()).toMatchObject([{ recordId: id, reason: { code: 'TOO_LONG' } }])
+  await here.change(id, { note: 'still a long note' })
+  await here.drain(id)
+  expect(here.parked.all()).toHaveLength(1)
+  here.answer.write = async (_write, does) => does()
+  await here.change(id, { note: 'short' })
+  await here.drain(id)
+  expect(here.parked.all()).toEqual([])
+  expect(values(here)).toEqual([{ title: 'title a', note: 'short' }])
+})

@@ -33,21 +33,23 @@ interface Writing {
 type Outcomes = ReadonlyMap<VendorWrite, WriteOutcome>
 
 /**
- * Creates go out as an upsert by our marker, so that a repeated one makes no second record. Guarded updates are
- * conditional calls when they are few; when they are many, as deletions always, the stamps are read just before.
+ * Creates go out as an upsert by our marker, so that a repeated one makes no second record. Of guarded updates and
+ * deletions the stamps are read just before; updates are conditional calls besides, when they are few.
  */
 async function write(
   client: VendorClient,
   { object, writes }: Writing,
   signal: AbortSignal,
 ): Promise<readonly WriteOutcome[]> {
-  const guarded = writes.filter(({ operation, expected }) => operation === 'update' && expected)
-  const single = guarded.length <= MOST_CONDITIONAL ? guarded : []
+  // The conditional call knows whole seconds only: a change of the same second is seen by the exact stamp alone.
   const known = new Map<VendorWrite, WriteOutcome>(
-    await inTurns(client, { object, writes: single }, signal),
+    await staleOnes(client, { object, writes }, signal),
   )
-  const rest = writes.filter((one) => !known.has(one))
-  for (const [one, outcome] of await staleOnes(client, { object, writes: rest }, signal)) {
+  const guarded = writes.filter(
+    (one) => one.operation === 'update' && one.expected && !known.has(one),
+  )
+  const single = guarded.length <= MOST_CONDITIONAL ? guarded : []
+  for (const [one, outcome] of await inTurns(client, { object, writes: single }, signal)) {
     known.set(one, outcome)
   }
   for (const operation of ['create', 'update', 'delete'] as const) {
