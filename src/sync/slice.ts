@@ -1,6 +1,6 @@
 import { compareCursors, type Cursor } from './cursor.ts'
 import { readDeletes } from './deletes.ts'
-import { checkpoint, LEASE_MS, type HeldStream } from './lease.ts'
+import { checkpoint, ended, LEASE_MS, resumed, type HeldStream } from './lease.ts'
 import { storePage } from './page.ts'
 import type { Source, SyncPorts, VendorProblem } from './ports.ts'
 import type { TaskSide } from './sides.ts'
@@ -63,7 +63,7 @@ export interface Reading {
 export async function readPages(ports: SyncPorts, reading: Reading): Promise<Slice> {
   const { source, limits, signal } = reading
   const startedAt = ports.clock().getTime()
-  let held = reading.held
+  let held = { ...reading.held, run: resumed(reading.held.run) }
   let skip = held.run.skip ?? 0
   while (!held.run.finished) {
     const request = { after: held.run.position, skip, limit: limits.pageSize }
@@ -90,7 +90,7 @@ export async function readPages(ports: SyncPorts, reading: Reading): Promise<Sli
       const deletes = await readDeletes(ports, { ...reading, held })
       if (deletes.kind === 'lost') return { kind: 'lost' }
       if (deletes.kind === 'stopped') return stopped(reading, deletes.held, deletes.by)
-      held = { ...deletes.held, run: { ...deletes.held.run, finished: true, complete: true } }
+      held = { ...deletes.held, run: ended(deletes.held.run) }
     }
     if (more && skip > limits.pageSize * MAX_STALLED_PAGES) return stopped(reading, held, stall)
     const timeIsUp = ports.clock().getTime() - startedAt >= limits.sliceMs || signal.aborted

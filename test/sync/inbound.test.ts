@@ -122,6 +122,27 @@ test('hidden rows that fill more than one message are passed over in the next', 
   expect(here.inbound.waiting).toEqual([])
 })
 
+test('rows that leave the hidden ones between two messages make the next run look there again', async () => {
+  const here = world(rowsOf(35, 1), { pageSize: 5, sliceMs: 0 })
+  const hidden = here.vendor.rows.slice(3, 22).map(({ id }) => id)
+  for (const id of hidden) here.vendor.hidden.add(id)
+  await here.addTask()
+  await here.tick()
+  for (let slices = 0; slices < 4; slices += 1) {
+    const next = here.take()
+    if (next) await here.work(next)
+  }
+  const gone = new Set(hidden.slice(0, 8))
+  const left = here.vendor.rows.filter(({ id }) => !gone.has(id))
+  here.vendor.rows.splice(0, here.vendor.rows.length, ...left)
+  await here.drain()
+  expect(here.records().length).toBeLessThan(16)
+  here.advance(3_600_000)
+  await here.tick()
+  await here.drain()
+  expect(here.records()).toHaveLength(16)
+})
+
 test('a row that does not fit the mapping is parked with its reason, and the run goes on', async () => {
   const rows = rowsOf(12, 1)
   rows[4] = { ...rows[4], id: 'bad', time: rows[4]?.time ?? '', title: '' }
