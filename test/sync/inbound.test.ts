@@ -123,7 +123,11 @@ test('hidden rows that fill more than one message are passed over in the next', 
 })
 
 test('rows that leave the hidden ones between two messages make the next run look there again', async () => {
-  const here = world(rowsOf(35, 1), { pageSize: 5, sliceMs: 0 })
+  const farApart = rowsOf(35, 1).map((row, index) => ({
+    ...row,
+    time: new Date(start.getTime() + (index - 35) * 3_600_000).toISOString(),
+  }))
+  const here = world(farApart, { pageSize: 5, sliceMs: 0 })
   const hidden = here.vendor.rows.slice(3, 22).map(({ id }) => id)
   for (const id of hidden) here.vendor.hidden.add(id)
   await here.addTask()
