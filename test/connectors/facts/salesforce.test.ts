@@ -267,11 +267,31 @@ describe('answers', () => {
     ['a page with 200', { body: page }, { kind: 'unknown' }],
     ['502', { status: 502, body: page }, { kind: 'unknown' }],
   ])('%s in answer to a guarded change', async ([, told, expected]) => {
-    await using server = await serve(salesforce, () => told)
+    const answer = org({ rows, fields: all })
+    await using server = await serve(salesforce, (asked) =>
+      asked.method === 'GET' ? answer(asked) : told,
+    )
     const expectedVersion = { time: '2026-03-01T09:00:00.000Z', count: 0 }
     const writes = [{ ...update(1), expected: expectedVersion }]
     expect(await streamOf().push.write(server.client, writes, signal)).toMatchObject([expected])
-    expect(server.asked[0]?.headers['if-unmodified-since']).toBe('Sun, 01 Mar 2026 09:00:00 GMT')
+    const change = server.asked.find(({ method }) => method !== 'GET')
+    expect(change?.headers['if-unmodified-since']).toBe('Sun, 01 Mar 2026 09:00:00 GMT')
+  })
+
+  test('S40: a change in the very second of the known stamp is seen, and not written over', async () => {
+    const answer = org({
+      rows: [{ ...caseOf(1), SystemModstamp: '2026-03-01T09:00:00.600+0000' }],
+      fields: all,
+    })
+    await using server = await serve(salesforce, answer)
+    const expected = { time: '2026-03-01T09:00:00.000Z', count: 0 }
+    const outcomes = await streamOf().push.write(
+      server.client,
+      [{ ...update(1), expected }],
+      signal,
+    )
+    expect(outcomes).toMatchObject([{ kind: 'conflict' }])
+    expect(server.asked.every(({ method }) => method === 'GET')).toBe(true)
   })
 
   test('S40: changes that are guarded in bulk are compared though the look comes in pages', async () => {
