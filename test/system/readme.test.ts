@@ -46,6 +46,11 @@ const expected: Readonly<Record<string, RegExp>> = {
   '"web-pubsub"': /^\{"url":"ws:/,
   'servicenow-webhook': /"error":"Invalid signature"/,
   '/webhooks/reg-123/events': /"error":"Invalid signature"/,
+  '/api/openapi.json': /^\{"openapi":"3\.1/,
+  '/api/v1/records': /"entityType":"incident"/,
+  '/api/v1/conflicts': /^\{"data":\[/,
+  '/fields?entityType': /"name":"short_description"/,
+  '/api/v1/parked': /^\{"data":\[/,
   '--help': /--help +this text/,
 }
 
