@@ -20,6 +20,12 @@ test('a ratio says how many times the floor something costs, also where more is 
   })
 })
 
+test('a quality stands beside the best that was published, as no multiple of it', () => {
+  const quality = { name: 'a', value: 0.96, unit: 'F1', floor: 0.933 }
+  expect(JSON.parse(toJson({ ...quality, isDetail: true }))).toEqual(quality)
+  expect(toCells(quality)).toEqual(['a', '0.96 F1', '', '0.933 F1', ''])
+})
+
 test('the ratio of rounds is the median of their own ratios, whatever the machine did in between', () => {
   const figure = beside({ name: 'a', unit: 'ms' }, { values: [12, 120, 24], floors: [10, 100, 10] })
   expect(figure).toEqual({

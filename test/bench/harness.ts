@@ -1,4 +1,7 @@
-/** One figure of a bench. `floor` is the least that any program must spend on the same work, in the same run. */
+/**
+ * One figure of a bench. `floor` is the least that any program must spend on the same work, in the same run; of a quality it
+ * is the best that was published, and has no ratio.
+ */
 export interface Figure {
   readonly name: string
   readonly value: number
@@ -8,6 +11,8 @@ export interface Figure {
   readonly ratio?: number
   /** Lowest and highest of the single rounds. */
   readonly spread?: readonly [number, number]
+  /** Told only to those who ask for this bench by its name. */
+  readonly isDetail?: true
 }
 
 export interface Bench {
@@ -49,7 +54,7 @@ export function beside(
   return { ...summarize({ name, unit }, values), floor: median(floors), ratio: median(ratios) }
 }
 
-export function toJson({ spread, ...figure }: Figure): string {
+export function toJson({ spread, isDetail: _isDetail, ...figure }: Figure): string {
   const ratio = ratioOf(figure)
   return JSON.stringify({
     ...rounded(figure),
@@ -73,13 +78,16 @@ export function toCells(figure: Figure): readonly string[] {
   ]
 }
 
-/** Rates and qualities: of these more is better, so a work that costs twice its floor reaches half of it. */
-const MORE_IS_BETTER = /\/s$|^F1$|^share$/
+/** Of rates more is better: a work that costs twice its floor reaches half of it. */
+const IS_RATE = /\/s$/
+/** A quality is not paid for in multiples of anything. */
+const IS_QUALITY = /^F1$|^share$/
 
 function ratioOf({ value, floor, unit, ratio }: Figure): number | undefined {
   if (ratio !== undefined) return ratio
   if (floor === undefined || floor === 0 || value === 0) return undefined
-  return MORE_IS_BETTER.test(unit) ? floor / value : value / floor
+  if (IS_QUALITY.test(unit)) return undefined
+  return IS_RATE.test(unit) ? floor / value : value / floor
 }
 
 function rounded(figure: Omit<Figure, 'spread'>): object {

@@ -70,7 +70,8 @@ for (const bench of benches) {
   if (wanted && !wanted.includes(bench.name)) continue
   try {
     const say = (line: string) => process.stderr.write(`${bench.name}: ${line}\n`)
-    for (const figure of await bench.run(say, options.rounds)) {
+    const measured = await bench.run(say, options.rounds)
+    for (const figure of measured.filter(({ isDetail }) => wanted || !isDetail)) {
       figures.push(figure)
       const line = options.json ? toJson(figure) : toCells(figure).join(' | ')
       process.stdout.write(`${line}\n`)
