@@ -38,7 +38,7 @@ const refusedBackoff = { baseMs: 10 * SECOND_MS, capMs: 15 * MINUTE_MS }
 const UNREAD_MS = 30 * SECOND_MS
 /** Records read and pushed together, unless the vendor takes more in a call. */
 const RECORDS_AT_A_TIME = 40
-/** What is in memory at a time, whatever a vendor takes. */
+/** What is pushed at a time, whatever a vendor takes; as many again are read ahead. */
 const MOST_RECORDS = 200
 
 /**
