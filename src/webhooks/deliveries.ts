@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Condition, Stored } from '../core/collection.ts'
 import { AppError } from '../core/errors.ts'
 import { idOf } from '../core/ids.ts'
+import { latestPage } from '../core/latest-page.ts'
 import { contentOf } from './content.ts'
 import type { Delivery, HandOver } from './delivery.ts'
 import { sendAll } from './dispatch.ts'
@@ -43,51 +44,27 @@ export async function listDeliveries(
   tenantId: string,
   filter: DeliveryFilter,
 ): Promise<DeliveryPage> {
-  const found = await findDeliveries(ports, tenantId, filter)
-  const page = found.slice(0, filter.limit).map(({ document }) => lineOf(document))
-  const last = page.at(-1)
-  if (last === undefined || found.length <= filter.limit) return { deliveries: page }
-  const seen = page.flatMap(({ id, receivedAt }) => (receivedAt === last.receivedAt ? [id] : []))
-  return { deliveries: page, nextCursor: writeCursor({ at: last.receivedAt, skip: seen.length }) }
+  const { page, next } = await findDeliveries(ports, tenantId, filter)
+  const deliveries = page.map(({ document }) => lineOf(document))
+  return next ? { deliveries, nextCursor: next() } : { deliveries }
 }
 
-const cursorShape = z.object({ at: z.iso.datetime(), skip: z.int().min(0).max(100_000) })
-
-/** `skip` counts those of the same instant that were shown. */
-function writeCursor(cursor: z.infer<typeof cursorShape>): string {
-  return Buffer.from(JSON.stringify(cursor)).toString('base64url')
-}
-
-function readCursor(text: string): z.infer<typeof cursorShape> {
-  try {
-    return cursorShape.parse(JSON.parse(Buffer.from(text, 'base64url').toString('utf8')))
-  } catch (cause) {
-    throw new AppError('bad_request', 'cursor: it is none of ours', { cause })
-  }
-}
-
-async function findDeliveries(
-  ports: DeliveryPorts,
-  tenantId: string,
-  filter: DeliveryFilter,
-): Promise<readonly Stored<Delivery>[]> {
-  const { registrationId, status, eventType, limit } = filter
-  const cursor = filter.cursor === undefined ? undefined : readCursor(filter.cursor)
-  const until = cursor?.at ?? filter.before
+function findDeliveries({ deliveries }: DeliveryPorts, tenantId: string, filter: DeliveryFilter) {
+  const { registrationId, status, eventType, before, limit, cursor } = filter
   const equal = (field: string, value: string | undefined): readonly Condition[] =>
     value === undefined ? [] : [{ field, is: '=', value }]
-  const conditions: readonly Condition[] = [
-    ...equal('tenantId', tenantId),
-    ...equal('status', status),
-    ...equal('eventType', eventType),
-    ...(until === undefined ? [] : [{ field: 'receivedAt', is: '<=', value: until } as const]),
-  ]
-  const skip = cursor?.skip ?? 0
-  const found: Stored<Delivery>[] = []
-  const partition = registrationId === undefined ? undefined : [registrationId]
-  const query = { anyOf: [conditions], latestBy: 'receivedAt', limit: limit + skip + 1 }
-  for await (const stored of ports.deliveries.query(query, partition)) found.push(stored)
-  return found.slice(skip)
+  return latestPage(deliveries, {
+    by: 'receivedAt',
+    partition: registrationId === undefined ? undefined : [registrationId],
+    conditions: [
+      ...equal('tenantId', tenantId),
+      ...equal('status', status),
+      ...equal('eventType', eventType),
+      ...(before === undefined ? [] : [{ field: 'receivedAt', is: '<=', value: before } as const]),
+    ],
+    limit,
+    cursor,
+  })
 }
 
 function lineOf(delivery: Delivery): DeliveryLine {
@@ -180,20 +157,14 @@ export async function replayDeliveries(
   tenantId: string,
   { filter, isDry }: { readonly filter: DeliveryFilter; readonly isDry: boolean },
 ): Promise<{ readonly replayed: readonly Replayed[]; readonly nextCursor?: string }> {
-  const found = await findDeliveries(ports, tenantId, filter)
+  const { page, next } = await findDeliveries(ports, tenantId, filter)
   const replayed: Replayed[] = []
-  for (const stored of found.slice(0, filter.limit)) {
-    replayed.push(await replay(ports, stored, isDry))
-  }
-  const last = found[filter.limit - 1]?.document.receivedAt
-  if (last === undefined || found.length <= filter.limit) return { replayed }
+  for (const stored of page) replayed.push(await replay(ports, stored, isDry))
+  if (!next) return { replayed }
   // What a replay gave another status is not found by the next page's filter.
-  const isFound = (index: number) =>
+  const isStillFound = (index: number) =>
     isDry || filter.status === undefined || replayed[index]?.messages === 0
-  const skip = found.filter(
-    ({ document }, index) => index < filter.limit && document.receivedAt === last && isFound(index),
-  ).length
-  return { replayed, nextCursor: writeCursor({ at: last, skip }) }
+  return { replayed, nextCursor: next(isStillFound) }
 }
 
 async function replay(

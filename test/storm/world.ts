@@ -22,7 +22,7 @@ import { administrationOf, standingOf } from './waiting.ts'
 
 export const tenantId = 'storm'
 const EVERY_TWO_SECONDS = '*/2 * * * * *'
-/** The vendors are ours: their own rules say when they have had enough. */
+/** The vendors are ours: their own rules say when they have had enough. So are the people, who come in a crowd. */
 const generous = {
   integration: 600_000,
   operations: { fetch: 600_000, update: 600_000, create: 600_000 },
@@ -36,7 +36,10 @@ export async function startWorld(serviceNow: ServiceNowOptions) {
   await using starting = new AsyncDisposableStack()
   const folder = await mkdtemp(path.join(tmpdir(), 'syncline-storm-'))
   starting.defer(() => rm(folder, { recursive: true, force: true }))
-  const limits = { integrations: { servicenow: generous, salesforce: generous } }
+  const limits = {
+    integrations: { servicenow: generous, salesforce: generous },
+    incoming: { management: { source: 600_000, tenant: 600_000, user: 600_000 } },
+  }
   const stack = starting.use(
     await startStack({
       serviceNow,

@@ -47,10 +47,10 @@ const expected: Readonly<Record<string, RegExp>> = {
   'servicenow-webhook': /"error":"Invalid signature"/,
   '/webhooks/reg-123/events': /"error":"Invalid signature"/,
   '/api/openapi.json': /^\{"openapi":"3\.1/,
-  '/api/v1/records': /"entityType":"incident"/,
-  '/api/v1/conflicts': /^\{"data":\[/,
+  '/api/v1/records': /^\{"success":true,"data":\[/,
+  '/api/v1/conflicts': /^\{"success":true,"data":\[/,
   '/fields?entityType': /"name":"short_description"/,
-  '/api/v1/parked': /^\{"data":\[/,
+  '/api/v1/parked': /^\{"success":true,"data":\[/,
   '--help': /--help +this text/,
 }
 

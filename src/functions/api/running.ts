@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { latestPage } from '../../core/latest-page.ts'
 import {
   changeConnection,
   connectionChangeShape,
@@ -32,7 +33,7 @@ const idOf = ({ caller, params, etag }: Call) => ({
 
 const list = async (
   call: Call,
-  of: 'tasks' | 'results' | 'connections' | 'parked',
+  of: 'tasks' | 'connections' | 'parked',
   query: z.infer<typeof paged>,
 ) => {
   const ports = await call.app.ports()
@@ -183,10 +184,24 @@ export const runningOperations = [
     },
   }),
   operation('GET results', {
-    summary: 'What ran and what was pushed in the last thirty days',
+    summary: 'What ran and what was pushed in the last thirty days, the latest first',
     role: 'viewer',
-    query: paged,
-    run: (call, { query }) => list(call, 'results', query),
+    query: paged.extend({
+      taskId: z.string().optional(),
+      integrationId: z.string().optional(),
+      status: z.string().optional(),
+    }),
+    run: async ({ app, caller: { tenantId } }, { query: { limit, cursor, ...fields } }) => {
+      const { results } = await app.ports()
+      const wanted = Object.entries(fields).flatMap(([field, value]) =>
+        value === undefined ? [] : [{ field, is: '=', value } as const],
+      )
+      const conditions = [...everything(tenantId), ...wanted]
+      const partition = [tenantId]
+      const of = { by: 'executedAt', partition, conditions, limit, cursor } as const
+      const { page, next } = await latestPage(results, of)
+      return { data: page.map(({ document }) => document), limit, nextCursor: next?.() }
+    },
   }),
   operation('GET parked', {
     summary: 'Rows, records, deletions and messages that could not be taken, with the reason',
