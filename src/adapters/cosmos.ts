@@ -58,7 +58,7 @@ function collectionOf<T extends Document>(container: Container): Collection<T> {
   return {
     get: (partition, id) => guard(container, () => get(container, partition, id)),
     getMany: (partition, ids) => guard(container, () => getMany(container, partition, ids)),
-    query: (query, partition) => pages(container, toSql(query), partition),
+    query: (query, partition) => pages(container, query, partition),
     write: (partition, writes) => guard(container, () => write(container, partition, writes)),
     ping: () => guard(container, () => container.read()).then(() => undefined),
   }
@@ -91,13 +91,14 @@ async function getMany<T>(container: Container, partition: Partition, ids: reado
 
 async function* pages<T>(
   container: Container,
-  query: SqlQuerySpec,
+  query: Query,
   partition: Partition | undefined,
 ): AsyncGenerator<Stored<T>> {
-  const iterator = container.items.query<JSONObject>(
-    query,
-    partition === undefined ? {} : within(partition),
-  )
+  const { pageSize } = query
+  const iterator = container.items.query<JSONObject>(toSql(query), {
+    ...(partition === undefined ? {} : within(partition)),
+    ...(pageSize === undefined ? {} : { maxItemCount: pageSize }),
+  })
   while (iterator.hasMoreResults()) {
     const { resources } = await guard(container, () => iterator.fetchNext())
     for (const resource of resources ?? []) yield toStored<T>(resource)

@@ -43,6 +43,8 @@ export interface Query {
   /** The greatest first; documents without the field are left out. In no order where nothing is told. */
   readonly latestBy?: string
   readonly limit?: number
+  /** About so many are fetched in one round trip: as many as the caller is likely to use. */
+  readonly pageSize?: number
 }
 
 /** Atomic writes go up to this many documents and bytes (Cosmos DB, transactional batch limits). */

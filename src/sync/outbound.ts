@@ -5,6 +5,7 @@ import { addMs, MINUTE_MS, SECOND_MS } from '../core/time.ts'
 import { partitionOf } from './lease.ts'
 import { announce } from './outbox.ts'
 import type { PushAbilities, SyncPorts, VendorProblem } from './ports.ts'
+import { firstBatch, nextBatch } from './push-batch.ts'
 import { lookBefore, writeAll, type Called, type Calling } from './push-calls.ts'
 import { commitJobs } from './push-commit.ts'
 import { replay, type Job } from './push-job.ts'
@@ -37,7 +38,7 @@ const refusedBackoff = { baseMs: 10 * SECOND_MS, capMs: 15 * MINUTE_MS }
 const UNREAD_MS = 30 * SECOND_MS
 /** Records read and pushed together, unless the vendor takes more in a call. */
 const RECORDS_AT_A_TIME = 40
-/** What is in memory at a time, whatever a vendor takes. */
+/** What is pushed at a time, whatever a vendor takes; as many again are read ahead. */
 const MOST_RECORDS = 200
 
 /**
@@ -110,8 +111,8 @@ async function drain(
   let { held } = start
   let pushed = 0
   let failed = 0
+  let batch = await firstBatch(pushing, size)
   for (;;) {
-    const batch = await nextBatch(pushing, size)
     if (batch.records.length === 0) {
       await free(pushing, held)
       if (!batch.waitUntil) return { kind: 'finished', pushed, failed }
@@ -120,7 +121,13 @@ async function drain(
     const renewed = await renew(pushing, held)
     if (!renewed) return { kind: 'stale' }
     const called = await call(pushing, batch.records, start.abilities)
-    const committed = await commitJobs(pushing, renewed, called.jobs)
+    // What waits next is read while this is stored; where nothing more was in sight, it is looked for afterwards.
+    const { records } = batch
+    const goesOn = !called.problem && records.length >= size
+    const [committed, ahead] = await Promise.all([
+      commitJobs(pushing, renewed, called.jobs),
+      goesOn ? nextBatch(pushing, size, records) : undefined,
+    ])
     if (!committed) return { kind: 'stale' }
     held = committed.held
     pushed += committed.pushed
@@ -136,6 +143,7 @@ async function drain(
       await free(pushing, held)
       return comeBack(ports, message, { at: undefined, pushed })
     }
+    batch = ahead?.records.length ? ahead : await nextBatch(pushing, size)
   }
 }
 
@@ -172,35 +180,6 @@ async function call(
 
 function hasConflicts({ stored, steps }: Job): boolean {
   return replay(stored.document, steps).conflicts.length > 0
-}
-
-interface Batch {
-  readonly records: readonly Stored<RecordDocument>[]
-  /** When the next one of those that wait may be tried again. */
-  readonly waitUntil: Date | undefined
-}
-
-/** Records with this connection in their outbox: the message's own first. */
-async function nextBatch({ ports, key, message }: Pushing, size: number): Promise<Batch> {
-  const partition = partitionOf(key)
-  const now = ports.clock()
-  const ready = new Map<string, Stored<RecordDocument>>()
-  let waitUntil: Date | undefined
-  const consider = ({ document, etag }: Stored<RecordDocument>) => {
-    if (!document.pending.includes(key.connectionId)) return
-    const retryAt = document.links[key.connectionId]?.retryAt
-    const at = retryAt === undefined ? now : new Date(retryAt)
-    if (at <= now) ready.set(document.id, { document, etag })
-    else if (!waitUntil || at < waitUntil) waitUntil = at
-  }
-  const own = await ports.shards.get(partition, message.entityId)
-  if (own?.document.kind === 'record') consider({ document: own.document, etag: own.etag })
-  const waiting = { field: 'pending', is: 'contains', value: key.connectionId } as const
-  for await (const { document, etag } of ports.shards.query({ anyOf: [[waiting]] }, partition)) {
-    if (document.kind === 'record') consider({ document, etag })
-    if (ready.size >= size) break
-  }
-  return { records: [...ready.values()].slice(0, size), waitUntil }
 }
 
 async function renew(

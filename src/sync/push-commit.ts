@@ -31,6 +31,23 @@ export async function commitJobs(
 ): Promise<Committed | undefined> {
   const startedAt = pushing.ports.clock()
   await parkFailed(pushing, jobs)
+  const reports = jobs.filter(({ report }) => report)
+  // What the vendor answered is so, whatever becomes of the lease.
+  const [stored] = await Promise.all([
+    commitAll(pushing, start, jobs),
+    writeResults(pushing, reports, startedAt),
+  ])
+  if (!stored) return undefined
+  await unlist(pushing, reports)
+  const failed = reports.filter(({ report }) => report?.error).length
+  return { ...stored, failed, pushed: reports.length - failed }
+}
+
+async function commitAll(
+  pushing: Pushing,
+  start: HeldPusher,
+  jobs: readonly Job[],
+): Promise<Pick<Committed, 'held' | 'records'> | undefined> {
   let held = start
   const records: RecordDocument[] = []
   for (let rest = jobs; rest.length > 0;) {
@@ -40,11 +57,7 @@ export async function commitJobs(
     records.push(...commit.records)
     rest = rest.slice(commit.jobs)
   }
-  const reports = jobs.filter(({ report }) => report)
-  await writeResults(pushing, reports, startedAt)
-  await unlist(pushing, reports)
-  const failed = reports.filter(({ report }) => report?.error).length
-  return { held, records, failed, pushed: reports.length - failed }
+  return { held, records }
 }
 
 interface Commit {

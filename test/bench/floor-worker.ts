@@ -1,10 +1,16 @@
 import { CosmosClient, type JSONObject, type OperationInput } from '@azure/cosmos'
 import topology from '../../src/topology.json' with { type: 'json' }
+import { leanHttpClient, onePartition } from '../../src/adapters/cosmos-http.ts'
 import type { FloorJob, FloorPlace } from './floor.ts'
 
 // The same calls and documents as the engine's, with nothing decided: no lease, no limits, no merge, no retry, no result.
 const place = JSON.parse(process.argv[2] ?? '') as FloorPlace // from floor.ts
-const cosmos = new CosmosClient({ endpoint: place.cosmosEndpoint, key: place.cosmosKey })
+const cosmos = new CosmosClient({
+  endpoint: place.cosmosEndpoint,
+  key: place.cosmosKey,
+  // No program must ask for the plans of queries of one partition.
+  httpClient: leanHttpClient(),
+})
 const database = cosmos.database(topology.database)
 const shards = database.container(topology.containers.shards.name)
 const results = database.container(topology.containers.results.name)
@@ -41,6 +47,10 @@ async function rowsOf(query: Row): Promise<readonly Row[]> {
   return (answer as { result: Row[] }).result // as the Table API answers
 }
 
+function within(partition: string[]) {
+  return { partitionKey: partition, initialHeaders: onePartition }
+}
+
 async function readAll(partition: string[], ids: readonly string[]): Promise<Map<string, Doc>> {
   const found = new Map<string, Doc>()
   for (let start = 0; start < ids.length; start += BATCH) {
@@ -50,7 +60,7 @@ async function readAll(partition: string[], ids: readonly string[]): Promise<Map
       parameters: some.map((value, index) => ({ name: `@id${index}`, value })),
     }
     const answer = await shards.items
-      .query<Doc>(query, { partitionKey: partition, maxItemCount: BATCH })
+      .query<Doc>(query, { ...within(partition), maxItemCount: BATCH })
       .fetchAll()
     for (const one of answer.resources) found.set(one.id, one)
   }
@@ -136,7 +146,7 @@ async function push({ tenantId }: FloorJob): Promise<number> {
   const parameters = [{ name: '@it', value: tenantId }]
   for (let count = 0; ;) {
     const { resources } = await shards.items
-      .query<Doc>({ query, parameters }, { partitionKey: partition })
+      .query<Doc>({ query, parameters }, within(partition))
       .fetchAll()
     if (resources.length === 0) return count
     const ids = resources.map(({ id }) => id.replace('rec-', ''))

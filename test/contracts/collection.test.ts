@@ -144,6 +144,19 @@ describe.for(Object.keys(implementations))('a collection %s', (name) => {
     expect(await ask([[all, until('<=', 4)]], 2)).toEqual(['t4', 't3'])
   })
 
+  test.for([1, 2, 5, 9])('finds the same in pages of %i', async (pageSize) => {
+    await using here = await open()
+    const ids = ['a', 'b', 'c', 'd', 'e']
+    await here.things.write(
+      partition,
+      ids.map((id) => create(thing(id, { on: true }))),
+    )
+    const query = { anyOf: [[{ field: 'on', is: '=', value: true }]], pageSize } as const
+    const found: string[] = []
+    for await (const { document } of here.things.query(query, partition)) found.push(document.id)
+    expect(found.sort()).toEqual(ids)
+  })
+
   test('createOrGet tells what stood there before', async () => {
     await using here = await open()
     const first = thing('a', { n: 1 })

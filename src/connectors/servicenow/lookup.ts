@@ -7,6 +7,8 @@ import { outcomes } from './outcomes.ts'
 import { askTable, ignoredFilter, parametersFor, pathOf, rowOf, type Table } from './row.ts'
 
 const ROWS_PER_QUERY = 200
+/** What a batch needs: calls without a common session run beside each other. */
+const QUERIES_AT_A_TIME = 2
 
 /** One record. A 404 is not proof of its deletion. */
 export async function fetchOne(
@@ -64,20 +66,38 @@ async function findBy(
     return { kind: 'refused', code: 'bad_request', reason: `${column} cannot hold such a value` }
   }
   const rows = new Map<string, VendorRow>()
-  for (const some of chunks(values)) {
-    const query = {
-      ...parametersFor(table),
-      sysparm_query: `${column}IN${some.join(',')}^ORDERBYsys_created_on^ORDERBYsys_id`,
-      sysparm_limit: String(ROWS_PER_QUERY),
+  const parts = chunks(values)
+  for (let start = 0; start < parts.length; start += QUERIES_AT_A_TIME) {
+    const some = parts.slice(start, start + QUERIES_AT_A_TIME)
+    const found = await Promise.all(
+      some.map((part) => findPart(client, { table, column, values: part }, signal)),
+    )
+    for (const one of found) {
+      if (one.kind !== 'found') return one
+      for (const [value, row] of one.rows) rows.set(value, row)
     }
-    const list = await askTable(client, { table: table.name, query }, signal)
-    if (list.kind !== 'list') return list
-    for (const item of list.items) {
-      const row = rowOf(item, table.markerField)
-      const value = row?.values[column]
-      if (!row || typeof value !== 'string' || !some.includes(value)) return ignoredFilter
-      if (!rows.has(value)) rows.set(value, row)
-    }
+  }
+  return { kind: 'found', rows }
+}
+
+async function findPart(
+  client: VendorClient,
+  { table, column, values }: Wanted,
+  signal: AbortSignal,
+): Promise<FoundByMarker> {
+  const query = {
+    ...parametersFor(table),
+    sysparm_query: `${column}IN${values.join(',')}^ORDERBYsys_created_on^ORDERBYsys_id`,
+    sysparm_limit: String(ROWS_PER_QUERY),
+  }
+  const list = await askTable(client, { table: table.name, query }, signal)
+  if (list.kind !== 'list') return list
+  const rows = new Map<string, VendorRow>()
+  for (const item of list.items) {
+    const row = rowOf(item, table.markerField)
+    const value = row?.values[column]
+    if (!row || typeof value !== 'string' || !values.includes(value)) return ignoredFilter
+    if (!rows.has(value)) rows.set(value, row)
   }
   return { kind: 'found', rows }
 }
