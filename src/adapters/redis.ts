@@ -98,27 +98,36 @@ function readyWithin(client: Redis, ms: number): Promise<void> {
   })
 }
 
-/** The keys of a batch, each once, and its calls, which name keys by their places. */
+/** The keys and gates of a batch, each once, and its calls, which name them by their places; 0 is a key that a call leaves alone. */
 function batchOf(takes: readonly Take[]) {
-  const places = new Map<string, number>()
-  const placeOf = (key: string) => {
-    const place = places.get(key) ?? places.size + 1
-    places.set(key, place)
-    return place
-  }
-  const calls = takes.map(({ gates, keys, tenant, cost, patienceMs, queues }) => [
-    tenant,
-    cost,
-    patienceMs,
-    queues ? 1 : 0,
-    placeOf(keys.learned),
-    placeOf(keys.queue),
-    placeOf(keys.sharedQueue),
-    placeOf(keys.share),
-    placeOf(keys.contenders),
-    gates.map((gate) => [placeOf(gate.key), ...numbersOf(gate)]),
-  ])
-  return { keys: [...places.keys()], calls: JSON.stringify(calls) }
+  const keyPlaces = new Map<string, number>()
+  const gatePlaces = new Map<string, number>()
+  const calls = takes.map(({ gates, keys, tenant, cost, patienceMs, queues }) => {
+    const shares = tenant !== ''
+    return [
+      tenant,
+      cost,
+      patienceMs,
+      queues ? 1 : 0,
+      placeOf(keyPlaces, keys.learned),
+      queues ? placeOf(keyPlaces, keys.queue) : 0,
+      queues ? placeOf(keyPlaces, keys.sharedQueue) : 0,
+      shares ? placeOf(keyPlaces, keys.share) : 0,
+      shares ? placeOf(keyPlaces, keys.contenders) : 0,
+      ...gates.map((gate) =>
+        placeOf(gatePlaces, `[${placeOf(keyPlaces, gate.key)},${numbersOf(gate).join()}]`),
+      ),
+    ]
+  })
+  const gates = [...gatePlaces.keys()].join()
+  return { keys: [...keyPlaces.keys()], calls: `[[${gates}],${JSON.stringify(calls)}]` }
+}
+
+/** From 1, as Lua counts. */
+function placeOf(places: Map<string, number>, name: string): number {
+  const place = places.get(name) ?? places.size + 1
+  places.set(name, place)
+  return place
 }
 
 function numbersOf(gate: Gate): readonly number[] {

@@ -76,7 +76,8 @@ describe.skipIf(!hasRedis)('with a redis-server', () => {
     ])
     const client = new Redis(server.url)
     const [seconds] = await client.time()
-    const due = Number(await client.get(key('t'))) / 1_000
+    const state = await client.getBuffer(key('t'))
+    const due = (state?.readDoubleLE() ?? 0) / 1_000
     expect(due - Number(seconds)).toBeGreaterThan(230)
     expect(due - Number(seconds)).toBeLessThanOrEqual(241)
     expect(await client.pttl(key('t'))).toBeGreaterThan(200_000)
