@@ -2,7 +2,7 @@ import { z } from 'zod'
 import topology from '../../src/topology.json' with { type: 'json' }
 import { demo } from '../../infra/local/demo.ts'
 import { cosmosClient, seedConnection, seedTask } from '../../infra/local/seed.ts'
-import { fireTimer, startRunning, type Running } from '../system/running.ts'
+import { fireTimer, startRunning, withoutLimits, type Running } from '../system/running.ts'
 import type { StackOptions } from '../../infra/local/stack.ts'
 
 /** A tenant with its own connection to the one instance; all of its names are one. */
@@ -58,10 +58,10 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** The stack and the functions, with nothing that runs unasked, and a wait for what the workers say that they finished. */
+/** The stack and the functions, with nothing that runs unasked and no limits, which the floors do not have either, and a wait for what the workers say that they finished. */
 export async function startMeasured(options: StackOptions) {
   await using starting = new AsyncDisposableStack()
-  const running = starting.use(await startRunning(options))
+  const running = starting.use(await startRunning({ ...options, settings: withoutLimits }))
   await patchTask(running, { id: demo.taskId, tenantId: demo.tenantId }, { enabled: false })
   const waiting = new Map<(said: Said) => boolean, (said: Said) => void>()
   const functions = starting.use(

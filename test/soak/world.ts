@@ -8,7 +8,7 @@ import type { RecordDocument, ShardDocument } from '../../src/sync/record.ts'
 import type { Emulator } from '../../infra/local/emulator.ts'
 import { seedConnection, seedTask, storeDocument, storeText } from '../../infra/local/seed.ts'
 import { startServiceNow, type ServiceNowControl } from '../../infra/local/vendors/servicenow.ts'
-import { fireTimer, startRunning, type Running } from '../system/running.ts'
+import { fireTimer, startRunning, withoutLimits, type Running } from '../system/running.ts'
 
 /** What a tenant is there for. Calls of its vendor fail only where it says so. */
 export type Role = 'light' | 'faulty' | 'flooding'
@@ -41,22 +41,6 @@ const EVERY_TEN_SECONDS = '*/10 * * * * *'
 const PLENTY_PER_MINUTE = 1_000_000
 const POLL_MS = 100
 
-/** Nobody meets a limit here: what the stack takes is the question, not what a vendor lets through. */
-const limits = JSON.stringify({
-  tenant: PLENTY_PER_MINUTE,
-  integrations: {
-    servicenow: {
-      integration: PLENTY_PER_MINUTE,
-      operations: {
-        fetch: PLENTY_PER_MINUTE,
-        update: PLENTY_PER_MINUTE,
-        create: PLENTY_PER_MINUTE,
-      },
-      connection: PLENTY_PER_MINUTE,
-    },
-  },
-})
-
 export interface Population {
   readonly roles: readonly Role[]
   /** Rows of each tenant. */
@@ -68,7 +52,7 @@ export async function startSoakWorld({ roles, rows }: Population): Promise<SoakW
   await using starting = new AsyncDisposableStack()
   const running = starting.use(
     await startRunning({
-      settings: { SYNC_SCHEDULE: EVERY_TEN_SECONDS, RATE_LIMITS: limits, SYNC_MAX_RETRIES: '10' },
+      settings: { ...withoutLimits, SYNC_SCHEDULE: EVERY_TEN_SECONDS, SYNC_MAX_RETRIES: '10' },
     }),
   )
   const { stack } = running

@@ -9,6 +9,24 @@ import {
 } from '../../infra/local/functions-process.ts'
 import { startStack, type StackOptions } from '../../infra/local/stack.ts'
 
+const MANY = 1_000_000
+
+/** Settings under which no limit of ours is met: for what asks how much the rest takes. */
+export const withoutLimits = {
+  RATE_LIMITS: JSON.stringify({
+    tenant: MANY,
+    integrations: {
+      servicenow: {
+        integration: MANY,
+        operations: { fetch: MANY, update: MANY, create: MANY },
+        connection: MANY,
+        day: 1_000 * MANY,
+      },
+    },
+  }),
+  RATE_LIMIT_PART_ALONE: '1',
+} as const
+
 export type Running = Awaited<ReturnType<typeof startRunning>>
 
 /** The whole cloud in this process, with the demo's tenant, and the means to run the functions beside it. */

@@ -6,7 +6,7 @@ import topology from '../../src/topology.json' with { type: 'json' }
 import type { RecordDocument } from '../../src/sync/record.ts'
 import { countStored, demo, seedRegistration } from '../../infra/local/demo.ts'
 import { cosmosClient } from '../../infra/local/seed.ts'
-import { startRunning, type Running } from './running.ts'
+import { startRunning, withoutLimits, type Running } from './running.ts'
 
 /** More by hand: WEBHOOK_BURST=20000 npx vitest run … test/system/webhook-burst.test.ts */
 const EVENTS = Number(process.env['WEBHOOK_BURST'] ?? 1_500)
@@ -75,17 +75,9 @@ async function until(condition: () => Promise<boolean>): Promise<void> {
 }
 
 test('S1 S2: whenever the host is killed in a burst, every 2xx has its message, and every message is applied once', async () => {
-  const many = 1_000_000
-  const servicenow = {
-    integration: many,
-    operations: { fetch: many, update: many, create: many },
-    connection: many,
-    day: 1_000 * many,
-  }
-  const RATE_LIMITS = JSON.stringify({ tenant: many, integrations: { servicenow } })
   await using running = await startRunning({
     serviceNow: { count: EVENTS },
-    settings: { RATE_LIMITS, RATE_LIMIT_PART_ALONE: '1' },
+    settings: withoutLimits,
   })
   const { connectionId } = demo
   await seedRegistration(running.stack, { id, connectionId, scheme: 'servicenow', secret })
