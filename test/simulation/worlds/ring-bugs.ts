@@ -1,50 +1,7 @@
-import type { Collection, Write } from '../../../src/core/collection.ts'
-import type { PushAbilities, Source, SyncPorts } from '../../../src/sync/ports.ts'
+import type { SyncPorts } from '../../../src/sync/ports.ts'
 import type { ShardDocument } from '../../../src/sync/record.ts'
 import type { Actor } from '../simulation.ts'
-
-/** A behaviour that is wrong, planted between the production code and its ports. */
-export interface RingBug {
-  readonly what: string
-  readonly ports?: (ports: SyncPorts, actor: Actor) => SyncPorts
-  /** Instead of sending a later copy. */
-  readonly defer?: () => Promise<boolean>
-  /** Outboxes are never swept. */
-  readonly noRelay?: true
-}
-
-type Plant = NonNullable<RingBug['ports']>
-type Shards = Collection<ShardDocument>
-
-const inSource =
-  (change: (source: Source, actor: Actor) => Partial<Source>): Plant =>
-  (ports, actor) => ({
-    ...ports,
-    openSource: async (task) => {
-      const source = await ports.openSource(task)
-      return source.kind === 'source' ? { ...source, ...change(source, actor) } : source
-    },
-  })
-
-const inPush = (change: (push: PushAbilities) => Partial<PushAbilities>): Plant =>
-  inSource(({ push }) => (push ? { push: { ...push, ...change(push) } } : {}))
-
-const inWrites =
-  (
-    change: (writes: readonly Write<ShardDocument>[], actor: Actor) => Write<ShardDocument>[],
-  ): Plant =>
-  (ports, actor) => ({
-    ...ports,
-    shards: {
-      ...ports.shards,
-      write: async (partition, writes) => {
-        const changed = change(writes, actor)
-        const outcome = await ports.shards.write(partition, changed)
-        if (!outcome.committed || changed.length === writes.length) return outcome
-        return { committed: true, etags: writes.map(() => outcome.etags[0] ?? '') }
-      },
-    } satisfies Shards,
-  })
+import { inPush, inSource, inWrites, type Plant, type SyncBug } from './plant.ts'
 
 const blind = (kind: ShardDocument['kind']): Plant =>
   inWrites((writes) =>
@@ -56,7 +13,7 @@ const blind = (kind: ShardDocument['kind']): Plant =>
 /** What comes back so soon after we wrote is taken for our own. */
 const ECHO_MS = 15 * 60_000
 
-export const ringBugs: Readonly<Record<string, RingBug>> = {
+export const ringBugs: Readonly<Record<string, SyncBug>> = {
   'echo-by-time': {
     what: 'what changes there soon after we wrote is taken for our own write',
     ports: (ports, actor) => {

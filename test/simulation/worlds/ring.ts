@@ -1,31 +1,17 @@
 import { canonicalJson } from '../../../src/core/canonical-json.ts'
-import { codeOf } from '../../../src/core/errors.ts'
-import type { Queue } from '../../../src/core/queue.ts'
-import { queueHandler } from '../../../src/functions/queue.ts'
-import { parkMessage } from '../../../src/sync/dead-letters.ts'
-import { deferMessage } from '../../../src/sync/defer.ts'
-import { executeSync } from '../../../src/sync/inbound.ts'
-import { pushChanges } from '../../../src/sync/outbound.ts'
-import { relayPending } from '../../../src/sync/outbox.ts'
 import type { SyncPorts } from '../../../src/sync/ports.ts'
-import type { ShardDocument } from '../../../src/sync/record.ts'
-import type { ParkedDocument, PushResult, SyncResult } from '../../../src/sync/result.ts'
-import { scheduleDueTasks } from '../../../src/sync/scheduler.ts'
-import { inboundMessageShape, outboundMessageShape, type Task } from '../../../src/sync/task.ts'
-import topology from '../../../src/topology.json' with { type: 'json' }
-import { lockingQueue } from '../../ports/locking-queue.ts'
+import type { Task } from '../../../src/sync/task.ts'
 import { memoryVendor, type MemoryVendor } from '../memory-vendor.ts'
 import { peopleOf } from '../people.ts'
-import { queueHost } from '../queue-host.ts'
 import { chanceFrom } from '../random.ts'
-import { sharedCollection, sharedQueue } from '../simulated-ports.ts'
-import type { Actor, Simulation } from '../simulation.ts'
-import { playTimer } from '../timer.ts'
+import type { Simulation } from '../simulation.ts'
 import { between, pick, START_MS, type Stage, type World } from '../world.ts'
-import { ringBugs, type RingBug } from './ring-bugs.ts'
+import type { SyncBug } from './plant.ts'
+import { ringBugs } from './ring-bugs.ts'
 import { ringLaws } from './ring-laws.ts'
 import { playLocalPeople, TENANT } from './ring-people.ts'
 import { ENTITY, kinds, mappingOf, sourceOver } from './ring-vendors.ts'
+import { syncStage } from './sync-stage.ts'
 
 const MINUTE_MS = 60_000
 const FAULTS_MS = 60 * MINUTE_MS
@@ -40,7 +26,7 @@ export const ring: World = {
   restMs: REST_MS,
   bugs: Object.fromEntries(Object.entries(ringBugs).map(([name, { what }]) => [name, what])),
   setUp: async (sim, { bug: bugName }): Promise<Stage> => {
-    const bug: RingBug = bugName === undefined ? { what: '' } : (ringBugs[bugName] ?? { what: '' })
+    const bug: SyncBug = bugName === undefined ? { what: '' } : (ringBugs[bugName] ?? { what: '' })
     const { faults } = sim
     const size = between(faults, 'vendors', [2, 3])
     const first = between(faults, 'first vendor', [0, 2])
@@ -49,90 +35,34 @@ export const ring: World = {
       .map((kind) => memoryVendor({ ...kind, ...quiet(sim), clock: vendorClock(sim, kind.name) }))
     const people = peopleOf()
     const laws = ringLaws(sim, { vendors, people })
-    const stores = {
-      tasks: sharedCollection<Task>(sim, 'tasks'),
-      shards: sharedCollection<ShardDocument>(sim, 'shards', { committed: laws.shardCommitted }),
-      results: sharedCollection<SyncResult | PushResult>(sim, 'results'),
-      parked: sharedCollection<ParkedDocument>(sim, 'parked'),
-    }
-    const queues = {
-      inbound: lockingQueue(topology.queues.inbound, sim.now),
-      outbound: lockingQueue(topology.queues.outbound, sim.now),
-    }
-    const senders = {
-      inbound: sharedQueue(sim, queues.inbound, () => sim.at(sim.now(), () => readers.wake())),
-      outbound: sharedQueue(sim, queues.outbound, () => sim.at(sim.now(), () => writers.wake())),
-    }
-    const portsOf = (actor: Actor): SyncPorts => {
-      const ports: SyncPorts = {
-        tasks: stores.tasks.as(actor),
-        shards: stores.shards.as(actor),
-        results: stores.results.as(actor),
-        parked: stores.parked.as(actor),
-        inbound: senders.inbound(actor),
-        outbound: senders.outbound(actor),
-        mappingOf: async ({ connectionId }) => mappingOf(connectionId),
-        openSource: async ({ connectionId }) => {
-          const vendor = vendors.find(({ name }) => name === connectionId)
-          if (!vendor) throw new Error(`no vendor ${connectionId}`)
-          return sourceOver(sim, actor, vendor)
-        },
-        clock: actor.clock,
-        random: actor.random,
-      }
-      return bug.ports ? bug.ports(ports, actor) : ports
-    }
-    const host = (kind: 'inbound' | 'outbound') => {
-      const shape = kind === 'inbound' ? inboundMessageShape : outboundMessageShape
-      return queueHost(sim, {
-        kind,
-        queue: queues[kind],
-        concurrency: 3,
-        // The right to write is a lease in time: who pushes has a clock that is right to within half of it.
-        ...(kind === 'outbound' ? { mostSkewMs: 60_000 } : {}),
-        handlerFor: (actor) => {
-          const ports = portsOf(actor)
-          const queue: Queue = ports[kind]
-          return queueHandler<ReturnType<typeof shape.parse>>({
-            shape,
-            work: async (message) => {
-              laws.workBegins(actor, message)
-              const outcome = await ('taskId' in message
-                ? executeSync(ports, readLimits, { message, signal })
-                : pushChanges(ports, pushLimits, { message, signal }))
-              sim.note(actor.name, `${kind} ${outcome.kind}`)
-            },
-            defer: (message, id) =>
-              bug.defer ? bug.defer() : deferMessage({ ...ports, queue }, message, id),
-            park: (message) => parkMessage(ports, kind, message),
-          })
-        },
-        abandoned: (_delivery, error, actor) => laws.abandoned(codeOf(error), actor),
-      })
-    }
-    const readers = host('inbound')
-    const writers = host('outbound')
-    const signal = new AbortController().signal
     const readLimits = {
       pageSize: between(faults, 'page size', [2, 9]),
       sliceMs: pick(faults, 'slice', [2_000, 240_000]),
       maxAttempts: 3,
     }
     const pushLimits = { sliceMs: readLimits.sliceMs, maxAttempts: 10, leaseMs: 120_000 }
+    const { stores, portsOf, waiting } = syncStage(sim, {
+      bug,
+      laws,
+      readLimits,
+      pushLimits,
+      mappingOf: ({ connectionId }) => mappingOf(connectionId),
+      sourceOf: (actor, { connectionId }) => {
+        const vendor = vendors.find(({ name }) => name === connectionId)
+        if (!vendor) throw new Error(`no vendor ${connectionId}`)
+        return sourceOver(sim, actor, vendor)
+      },
+      timer: { everyMs: 10 * MINUTE_MS, untilMs: START_MS + FAULTS_MS + REST_MS },
+    })
     await addTasks(sim, stores.tasks.backing, vendors)
     playVendors(sim, vendors, people)
     playLocalPeople(sim, { portsOf, records: () => stores.shards.all() })
-    const timer = { everyMs: 10 * MINUTE_MS, untilMs: START_MS + FAULTS_MS + REST_MS }
-    playTimer(sim, { ...timer, kind: 'scheduler' }, (actor) => scheduleDueTasks(portsOf(actor)))
-    playTimer(sim, { ...timer, kind: 'relay' }, async (actor) =>
-      bug.noRelay ? undefined : relayPending(portsOf(actor)),
-    )
     return {
       examine: () =>
         laws.examine({
           shards: stores.shards.all(),
           parked: stores.parked.all(),
-          waiting: queues.inbound.size() + queues.outbound.size(),
+          waiting: waiting(),
           restsSinceMs: START_MS + FAULTS_MS + REST_MS - 60 * MINUTE_MS,
         }),
     }
