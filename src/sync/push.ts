@@ -97,13 +97,18 @@ export function recordPush(
     )
     return finish(draft)
   }
-  setLink(draft, side.connectionId, (link) => ({
-    ...calm(link),
-    ...agreedOn(link, push.fields, { side, row: pushed.row }),
-    externalId: pushed.externalId,
-    version: pushed.version ?? link.version,
-    ...(pushed.version ? {} : { pushedAt: at }),
-  }))
+  setLink(draft, side.connectionId, (before) => {
+    // While it was created there another row may have become its copy: what was agreed of that one is not of this.
+    const isOther = before.externalId !== null && before.externalId !== pushed.externalId
+    const link = isOther ? { ...before, base: {}, theirs: {}, version: null } : before
+    return {
+      ...calm(link),
+      ...agreedOn(link, push.fields, { side, row: pushed.row }),
+      externalId: pushed.externalId,
+      version: pushed.version ?? link.version,
+      ...(pushed.version ? {} : { pushedAt: at }),
+    }
+  })
   const merged = pushed.row && mergeRow(draft.record, pushed.row, context)
   return merged?.changed ? merged : finish(draft)
 }

@@ -182,6 +182,19 @@ describe('S41: an echo', () => {
   )
 })
 
+test('S32: a row that was created there while another became the copy is told all that only the other has', () => {
+  const side = sideOf('a')
+  const push = { kind: 'create', marker: 'rec-1.1', fields: { x: 'x0' } } as const
+  const pushed = { externalId: 'a-2', version: { time: at(2), count: 0 } }
+  const after = recordPush(started(), { push, pushed }, { side, now }).record
+  expect(linkOf(after, 'a')).toMatchObject({
+    externalId: 'a-2',
+    base: { x: 'x0' },
+    version: pushed.version,
+  })
+  expect(pushOf(after, side)).toEqual({ kind: 'update', externalId: 'a-2', fields: { y: 'y0' } })
+})
+
 describe('S43: deleted there', () => {
   test('on our word, while somebody brought it back here, it is created there anew', () => {
     const side = sideOf('a')
