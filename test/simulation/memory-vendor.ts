@@ -29,10 +29,14 @@ export interface VendorOptions {
   /** Whether writes are answered with the row and its version. */
   readonly answersRows: boolean
   /** How deletions are told: rows in the stream, a list of their own, or only by their absence. */
-  readonly deletes: 'in_stream' | 'listed'
+  readonly deletes: 'in_stream' | 'listed' | 'absent'
+  /** Whether the ids of everything that is there can be listed, besides. */
+  readonly tellsIds?: true
   readonly batchSize: number
   /** Whether rows read from the stream carry our marker. */
   readonly tellsMarkers: boolean
+  /** Whether there is a text that it takes from nobody. */
+  readonly refusesPoison?: true
   readonly clock: () => Date
   readonly chance: Chance
   /** Share of calls that fail; of those some fail after they had their effect. */
@@ -175,6 +179,16 @@ export function memoryVendor(options: VendorOptions) {
           },
         }
       : {}),
+    ...(options.deletes === 'absent' || options.tellsIds
+      ? {
+          fetchIds: async ({ after, limit }) => {
+            if (fails()) return { kind: 'retry', reason: 'it is overloaded' }
+            const ids = [...rows.values()].filter(({ deleted }) => !deleted).map(({ id }) => id)
+            const found = ids.filter((id) => after === null || id > after).sort()
+            return { kind: 'page', ids: found.slice(0, limit), more: found.length > limit }
+          },
+        }
+      : {}),
   }
   return {
     name,
@@ -193,5 +207,10 @@ export function memoryVendor(options: VendorOptions) {
     edit: (id: string, values: JsonObject) => put(id, { values }),
     remove: (id: string) => put(id, { deleted: true }),
     restore: (id: string) => put(id, { deleted: false }),
+    /** A row that was deleted is made anew under its key: nothing of it is what it was. */
+    recreate: (id: string, values: JsonObject) => {
+      rows.delete(id)
+      return put(id, { values })
+    },
   }
 }

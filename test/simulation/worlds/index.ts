@@ -1,4 +1,5 @@
 import type { World } from '../world.ts'
+import { census } from './census.ts'
 import { inbound } from './inbound.ts'
 import { refresh } from './refresh.ts'
 import { limits } from './limits.ts'
@@ -7,4 +8,4 @@ import { ring } from './ring.ts'
 import { webhook } from './webhook.ts'
 
 /** Every world that the simulator knows. */
-export const worlds: readonly World[] = [inbound, ring, refresh, receiver, limits, webhook]
+export const worlds: readonly World[] = [inbound, ring, census, refresh, receiver, limits, webhook]

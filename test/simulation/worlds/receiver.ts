@@ -34,7 +34,8 @@ import { START_MS, type Stage, type World } from '../world.ts'
 import { receiverBugs, type ReceiverBug } from './receiver-bugs.ts'
 import { receiverLaws } from './receiver-laws.ts'
 import { playOutages, playSenders, type Instance } from './receiver-play.ts'
-import { kinds, sourceOver } from './ring-vendors.ts'
+import { kinds } from './ring-vendors.ts'
+import { sourceOver } from './ring-wire.ts'
 
 const MINUTE_MS = 60_000
 const FAULTS_MS = 60 * MINUTE_MS
@@ -121,7 +122,7 @@ export const receiver: World = {
         inbound,
         outbound: inbound,
         mappingOf: async () => vendor.source.mapping,
-        openSource: async () => sourceOver(sim, actor, vendor),
+        openSource: async () => sourceOver(sim, actor, { vendor }),
         clock: actor.clock,
         random: actor.random,
       }

@@ -1,6 +1,7 @@
 import type { SyncPorts } from '../../../src/sync/ports.ts'
 import type { ShardDocument } from '../../../src/sync/record.ts'
 import type { Actor } from '../simulation.ts'
+import { ringLifeBugs } from './ring-life-bugs.ts'
 import { inPush, inSource, inWrites, type Plant, type SyncBug } from './plant.ts'
 
 const blind = (kind: ShardDocument['kind']): Plant =>
@@ -14,6 +15,7 @@ const blind = (kind: ShardDocument['kind']): Plant =>
 const ECHO_MS = 15 * 60_000
 
 export const ringBugs: Readonly<Record<string, SyncBug>> = {
+  ...ringLifeBugs,
   'echo-by-time': {
     what: 'what changes there soon after we wrote is taken for our own write',
     ports: (ports, actor) => {

@@ -7,9 +7,11 @@ import { decode } from '../../../src/sync/mapping.ts'
 import type { ConflictDocument, RecordDocument, ShardDocument } from '../../../src/sync/record.ts'
 import type { ParkedDocument } from '../../../src/sync/result.ts'
 import type { MemoryVendor } from '../memory-vendor.ts'
-import type { peopleOf } from '../people.ts'
+import { unseenBy, type peopleOf } from '../people.ts'
 import type { Commit } from '../simulated-ports.ts'
 import type { Actor, Simulation } from '../simulation.ts'
+import { decisionLaws, lifeLaws } from './ring-decisions.ts'
+import type { Written } from './ring-wire.ts'
 
 const MOST_DEFERRALS = 10
 const passing: ReadonlySet<ErrorCode> = new Set(['conflict', 'store_unavailable'])
@@ -24,6 +26,7 @@ interface LocalEdit {
 interface Ring {
   readonly vendors: readonly MemoryVendor[]
   readonly people: ReturnType<typeof peopleOf>
+  readonly policy: Parameters<typeof decisionLaws>[1]
 }
 
 interface Rest {
@@ -35,7 +38,11 @@ interface Rest {
 }
 
 /** What has to hold at every commit, and in the end. The numbers are those of architecture.md. */
-export function ringLaws(sim: Simulation, { vendors, people }: Ring) {
+export function ringLaws(sim: Simulation, { vendors, people, policy }: Ring) {
+  const decisions = decisionLaws(sim, policy)
+  const lives = lifeLaws(sim)
+  /** What nobody on our side could see before it was written over. */
+  const unseen = new Set<string>()
   /** Every value that a record ever had or a conflict keeps. */
   const kept = new Set<string>()
   const inConflicts = new Set<string>()
@@ -92,15 +99,28 @@ export function ringLaws(sim: Simulation, { vendors, people }: Ring) {
     const was = before?.kind === 'record' ? before.fields : {}
     for (const [field, value] of Object.entries(fields)) {
       kept.add(canonicalJson(value))
-      const isEdit = actor.kind === 'person' && was[field] !== value
+      const isEdit =
+        actor.kind === 'person' && canonicalJson(was[field] ?? null) !== canonicalJson(value)
       if (isEdit) edits.push({ recordId: id, field, value })
     }
   }
   return {
-    workBegins: (actor: Actor, message: { readonly deferrals: number }) =>
-      void working.set(actor, message),
-    shardCommitted: ({ actor, changes }: Commit<ShardDocument>) => {
+    workBegins: (actor: Actor, message: { readonly deferrals: number }) => {
+      working.set(actor, message)
+      lives.begins(actor)
+    },
+    reviewing: decisions.reviewing,
+    writing: (written: Written) => {
+      const { actor, vendor, write } = written
+      const [recordId = ''] = write.marker.split('.')
+      if (write.operation === 'create') lives.created(actor, recordId)
+      for (const edit of unseenBy(vendor, written)) unseen.add(edit)
+    },
+    shardCommitted: (commit: Commit<ShardDocument>) => {
+      const { actor, changes } = commit
       lookAtVendors()
+      decisions.decided(commit)
+      lives.lived(commit)
       fenced(actor, changes)
       for (const change of changes) {
         cursorMoves(change)
@@ -128,11 +148,23 @@ export function ringLaws(sim: Simulation, { vendors, people }: Ring) {
         sim.violate(6, `a vendor was still written to at ${at}, long after everybody had gone`)
       }
       if (waiting > 0) sim.violate(9, `${waiting} messages still go round`)
-      const [first] = parked
+      const first = parked.find(({ reason }) => reason.code !== 'bad_value')
       if (first) {
         sim.violate(5, `there is something parked: ${JSON.stringify(first).slice(0, 300)}`)
       }
-      for (const value of people.lost(kept)) sim.violate(5, `what somebody wrote is lost: ${value}`)
+      const listed = new Set(
+        parked.flatMap((one) =>
+          one.kind === 'push' ? [`${one.connectionId} ${one.recordId}`] : [],
+        ),
+      )
+      for (const record of records) {
+        for (const [connectionId, link] of Object.entries(record.links)) {
+          if (!link.parked || listed.has(`${connectionId} ${record.id}`)) continue
+          sim.violate(5, `${record.id} is parked for ${connectionId}, and nobody is told`)
+        }
+      }
+      for (const value of people.lost(kept, unseen))
+        sim.violate(5, `what somebody wrote is lost: ${value}`)
       for (const { recordId, field, value } of lastOf(edits)) {
         const record = records.find(({ id }) => id === recordId)
         const stands = record?.deleted || record?.fields[field] === value
@@ -144,13 +176,13 @@ export function ringLaws(sim: Simulation, { vendors, people }: Ring) {
         if (pending.length > 0) sim.violate(3, `${id} still waits for ${pending.join()}`)
       }
       for (const vendor of vendors) {
-        examineVendor(sim, { vendor, restored: people.restored }, records)
+        examineVendor(sim, { vendor, twins: twinsOf(vendor, people.restored, shards) }, records)
       }
     },
   }
 }
 
-function isRecord(one: ShardDocument): one is RecordDocument {
+export function isRecord(one: ShardDocument): one is RecordDocument {
   return one.kind === 'record'
 }
 
@@ -166,17 +198,40 @@ function valuesOf({ local, external }: ConflictDocument): readonly Json[] {
   )
 }
 
+/** Rows that are back, and whose record was created there anew meanwhile: then they are two. */
+function twinsOf(
+  { name, writes }: MemoryVendor,
+  back: ReadonlySet<string>,
+  shards: readonly ShardDocument[],
+): ReadonlySet<string> {
+  const anew = new Set(
+    writes.flatMap(({ operation, marker }) => {
+      const [recordId, generation] = marker.split('.')
+      return operation === 'create' && generation !== undefined ? [recordId] : []
+    }),
+  )
+  return new Set(
+    shards.flatMap((one) =>
+      one.kind === 'link' &&
+      one.connectionId === name &&
+      back.has(one.externalId) &&
+      anew.has(one.recordId)
+        ? [one.externalId]
+        : [],
+    ),
+  )
+}
+
 /** Each living record has exactly one living row in the system, and both say the same. */
-function examineVendor(
+export function examineVendor(
   sim: Simulation,
-  { vendor, restored }: { readonly vendor: MemoryVendor; readonly restored: ReadonlySet<string> },
+  { vendor, twins }: { readonly vendor: MemoryVendor; readonly twins: ReadonlySet<string> },
   records: readonly RecordDocument[],
 ): void {
   const { name } = vendor
-  // A row that is brought back may find that its record was created there anew meanwhile: then they are two.
   const markers = vendor
     .alive()
-    .flatMap(({ id, marker }) => (marker === undefined || restored.has(id) ? [] : [marker]))
+    .flatMap(({ id, marker }) => (marker === undefined || twins.has(id) ? [] : [marker]))
   const twice = markers.find((marker, index) => markers.indexOf(marker) < index)
   if (twice !== undefined) sim.violate(2, `${name} has two rows that we created for ${twice}`)
   const living = records.filter(({ deleted }) => !deleted)
@@ -185,7 +240,10 @@ function examineVendor(
   const rows = new Map(vendor.alive().map((row) => [row.id, row]))
   const owners = new Map<string, string>()
   for (const record of settled) {
-    const { externalId } = linkOf(record, name)
+    const { externalId, parked } = linkOf(record, name)
+    // What the vendor takes from nobody is on the list of what is parked.
+    const isRefused = parked?.code === 'bad_value'
+    if (isRefused && externalId === null) continue
     const row = externalId === null ? undefined : rows.get(externalId)
     if (!row || externalId === null) {
       sim.violate(3, `${name} has no row of ${record.id}`)
@@ -194,7 +252,8 @@ function examineVendor(
     const other = owners.get(externalId)
     if (other !== undefined) sim.violate(2, `${externalId} is both ${other} and ${record.id}`)
     owners.set(externalId, record.id)
-    for (const [field, there, here] of differencesOf(vendor, record, row.values)) {
+    const differences = isRefused ? [] : differencesOf(vendor, record, row.values)
+    for (const [field, there, here] of differences) {
       sim.violate(
         3,
         `${record.id} ${field} is ${JSON.stringify(there)} at ${name} and ${JSON.stringify(here)} here`,
@@ -203,7 +262,7 @@ function examineVendor(
   }
   // Rows of records about which a person has to say whether they are there at all.
   const open = records.filter(isHeld).length
-  const spare = [...rows.keys()].filter((id) => !owners.has(id) && !restored.has(id))
+  const spare = [...rows.keys()].filter((id) => !owners.has(id) && !twins.has(id))
   if (spare.length > open) sim.violate(2, `${name} has rows of no record: ${spare.join()}`)
 }
 

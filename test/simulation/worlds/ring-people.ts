@@ -5,10 +5,13 @@ import type { RecordDocument, ShardDocument } from '../../../src/sync/record.ts'
 import type { Actor, Simulation } from '../simulation.ts'
 import { between, START_MS } from '../world.ts'
 import { ENTITY } from './ring-vendors.ts'
+import { POISON } from './ring-wire.ts'
 
 export const TENANT = 'tenant-1'
 
 interface LocalPeople {
+  /** When the trouble of some vendor begins. */
+  readonly troubleMs: number
   readonly portsOf: (actor: Actor) => SyncPorts
   readonly records: () => readonly ShardDocument[]
 }
@@ -31,10 +34,38 @@ export function playLocalPeople(sim: Simulation, people: LocalPeople): void {
       }),
     )
   }
+  if (faults.chance('hasty') < 0.5) playHasty(sim, people)
+}
+
+/** Somebody creates a record, changes it and often deletes it within a second, perhaps just while a vendor is down. */
+function playHasty(sim: Simulation, { portsOf, troubleMs }: LocalPeople): void {
+  const atMs = troubleMs + sim.faults.chance('hasty at') * 300_000
+  sim.act(atMs, 'act hasty', () =>
+    sim.spawn({
+      kind: 'person',
+      name: 'hasty',
+      work: async (actor) => {
+        const ports = portsOf(actor)
+        const merged = newRecord('hasty', 'hasty wrote this here', actor)
+        const key = { tenantId: TENANT, entityType: ENTITY, id: merged.record.id }
+        try {
+          await store(ports, { merged, etag: undefined })
+          const title =
+            sim.faults.chance('hasty poison') < 0.3 ? `${POISON} here` : 'hasty changed this'
+          await changeRecord(ports, key, { by: 'local', fields: { title } })
+          if (sim.faults.chance('hasty deletes') < 0.7)
+            await deleteRecord(ports, key, { by: 'local' })
+          sim.note('hasty', 'is done')
+        } catch (error) {
+          expected(error)
+        }
+      },
+    }),
+  )
 }
 
 /** A person who is told that the record has changed, or that something is away, sees that and goes home. */
-function expected(error: unknown): void {
+export function expected(error: unknown): void {
   if (!(error instanceof AppError)) throw error
 }
 

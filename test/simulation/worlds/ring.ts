@@ -10,7 +10,9 @@ import type { SyncBug } from './plant.ts'
 import { ringBugs } from './ring-bugs.ts'
 import { ringLaws } from './ring-laws.ts'
 import { playLocalPeople, TENANT } from './ring-people.ts'
-import { ENTITY, kinds, mappingOf, sourceOver } from './ring-vendors.ts'
+import { ENTITY, kinds, mappingOf } from './ring-vendors.ts'
+import { playDuels, playMoods, playOperators, playReviewers } from './ring-visits.ts'
+import { sourceOver } from './ring-wire.ts'
 import { syncStage } from './sync-stage.ts'
 
 const MINUTE_MS = 60_000
@@ -33,8 +35,10 @@ export const ring: World = {
     const vendors = kinds
       .filter((_, index) => size === 3 || index !== first)
       .map((kind) => memoryVendor({ ...kind, ...quiet(sim), clock: vendorClock(sim, kind.name) }))
+    const moods = playMoods(sim, vendors)
     const people = peopleOf()
-    const laws = ringLaws(sim, { vendors, people })
+    const policy = policyOf(sim)
+    const laws = ringLaws(sim, { vendors, people, policy })
     const readLimits = {
       pageSize: between(faults, 'page size', [2, 9]),
       sliceMs: pick(faults, 'slice', [2_000, 240_000]),
@@ -50,13 +54,18 @@ export const ring: World = {
       sourceOf: (actor, { connectionId }) => {
         const vendor = vendors.find(({ name }) => name === connectionId)
         if (!vendor) throw new Error(`no vendor ${connectionId}`)
-        return sourceOver(sim, actor, vendor)
+        return sourceOver(sim, actor, { vendor, moodOf: moods.moodOf, writing: laws.writing })
       },
       timer: { everyMs: 10 * MINUTE_MS, untilMs: START_MS + FAULTS_MS + REST_MS },
     })
-    await addTasks(sim, stores.tasks.backing, vendors)
+    await addTasks(stores.tasks.backing, vendors, policy)
     playVendors(sim, vendors, people)
-    playLocalPeople(sim, { portsOf, records: () => stores.shards.all() })
+    const shards = () => stores.shards.all()
+    playLocalPeople(sim, { portsOf, records: shards, troubleMs: moods.fromMs })
+    const visited = { portsOf, shards, vendors, people }
+    playDuels(sim, visited)
+    playOperators(sim, visited)
+    playReviewers(sim, visited, { isBlind: bug.blindReview ?? false, seen: laws.reviewing })
     return {
       examine: () =>
         laws.examine({
@@ -79,22 +88,28 @@ function quiet({ faults }: Simulation) {
 }
 
 function vendorClock(sim: Simulation, name: string): () => Date {
-  const skewMs = pick(sim.faults, `${name} clock`, [0, 0, 90_000, -90_000])
+  const skewMs = pick(sim.faults, `${name} clock`, [0, 0, 2_000, -2_000, 90_000, -90_000])
   return () => new Date(sim.now() + skewMs)
 }
 
-async function addTasks(
-  sim: Simulation,
-  tasks: Pick<SyncPorts['tasks'], 'write'>,
-  vendors: readonly MemoryVendor[],
-): Promise<void> {
+function policyOf(sim: Simulation): Partial<Task> {
   const policy = pick<Partial<Task>>(sim.faults, 'policy', [
     { conflictStrategy: 'local_wins' },
     { conflictStrategy: 'external_wins' },
     { conflictStrategy: 'newest_wins', tieBreak: 'external_wins' },
+    { conflictStrategy: 'newest_wins', tieBreak: 'external_wins', skewMs: 120_000 },
+    { conflictStrategy: 'newest_wins', tieBreak: 'manual', skewMs: 120_000 },
     { conflictStrategy: 'manual' },
   ])
-  sim.note('world', `policy ${canonicalJson(policy as Record<string, string>)}`) // of texts only
+  sim.note('world', `policy ${canonicalJson(policy as Record<string, string | number>)}`) // of texts and numbers only
+  return policy
+}
+
+async function addTasks(
+  tasks: Pick<SyncPorts['tasks'], 'write'>,
+  vendors: readonly MemoryVendor[],
+  policy: Partial<Task>,
+): Promise<void> {
   for (const { name } of vendors) {
     const document: Task = {
       id: `task-${name}`,
@@ -129,8 +144,7 @@ function playVendors(
     sim.act(atMs, `act ${label}`, () => {
       const vendor = chance.pick(vendors)
       if (!vendor) return
-      act(vendor, chance)
-      sim.note('world', `${label} at ${vendor.name}`)
+      sim.note('world', `${label} at ${vendor.name}: ${act(vendor, chance)}`)
     })
   }
   const rows = between(faults, 'rows', [1, 6])

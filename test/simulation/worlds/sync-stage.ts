@@ -32,6 +32,8 @@ export interface SyncStageOptions {
   readonly sourceOf: (actor: Actor, task: Task) => Source
   readonly readLimits: SyncLimits
   readonly pushLimits: PushLimits
+  /** Whether nothing of ours runs at that instant. */
+  readonly asleep?: (atMs: number) => boolean
   readonly timer: Omit<Parameters<typeof playTimer>[1], 'kind'>
 }
 
@@ -98,9 +100,12 @@ export function syncStage(sim: Simulation, options: SyncStageOptions) {
   }
   const readers = host('inbound')
   const writers = host('outbound')
-  playTimer(sim, { ...timer, kind: 'scheduler' }, (actor) => scheduleDueTasks(portsOf(actor)))
+  const isAsleep = () => options.asleep?.(sim.now()) ?? false
+  playTimer(sim, { ...timer, kind: 'scheduler' }, async (actor) =>
+    isAsleep() ? undefined : scheduleDueTasks(portsOf(actor)),
+  )
   playTimer(sim, { ...timer, kind: 'relay' }, async (actor) =>
-    bug.noRelay ? undefined : relayPending(portsOf(actor)),
+    bug.noRelay || isAsleep() ? undefined : relayPending(portsOf(actor)),
   )
   return {
     stores,
