@@ -167,7 +167,10 @@ const entities: readonly (readonly [string, string])[] = [
 
 function textOfHtml(html: string): string {
   const lines = html.replace(/<br\s*\/?>|<\/p>\s*(?=<p)/gi, '\n').replace(/<[^>]*>/g, '')
-  return entities.reduce((text, [entity, sign]) => text.replaceAll(entity, sign), lines).trim()
+  // In any case: the text may have been put in upper case before.
+  return entities
+    .reduce((text, [entity, sign]) => text.replaceAll(new RegExp(entity, 'gi'), sign), lines)
+    .trim()
 }
 
 function htmlOfText(text: string): string {
