@@ -89,6 +89,8 @@ function newRun(
   now: Date,
 ): Omit<Run, 'slice' | 'leaseUntil'> {
   const { again, deletedTo, comparedAt, complete, missing } = before?.run ?? {}
+  // A run that never ended has told nobody what it found missing.
+  const untold = before?.run?.finished === false ? before.run.newlyMissing : undefined
   const behind = rewound(before?.cursor ?? null, overlapMs + durationOf(before?.run ?? null))
   return {
     runId,
@@ -96,6 +98,7 @@ function newRun(
     ...(comparedAt === undefined ? {} : { comparedAt }),
     ...(complete === undefined ? {} : { complete }),
     ...(missing === undefined ? {} : { missing }),
+    ...(untold === undefined ? {} : { newlyMissing: untold }),
     ...(again === undefined ? {} : { again }),
     position: again === undefined ? behind : earlierOf(again.from, behind),
     startedAt: now.toISOString(),

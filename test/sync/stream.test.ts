@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest'
 import type { SliceOutcome } from '../../src/sync/inbound.ts'
+import { checkpoint, takeLease } from '../../src/sync/lease.ts'
+import type { ShardDocument } from '../../src/sync/record.ts'
 import { inboundMessageShape } from '../../src/sync/task.ts'
+import { memoryCollection } from '../ports/memory-collection.ts'
 import { rowsOf, world } from './world.ts'
 
 const titles = (records: readonly { fields: unknown }[]) => records.map(({ fields }) => fields)
@@ -125,4 +128,24 @@ test('S34: a field that the vendor has stopped to give is told once, and what we
   expect(told).toEqual([undefined, ['u_note'], undefined, undefined, ['u_note']])
   expect(here.records().map(({ fields }) => fields['note'])).toEqual(rows.map(() => 'another'))
   expect(here.parked.all()).toEqual([])
+})
+
+test('S34: a run that is taken over leaves it to the next one to tell of a missing field', async () => {
+  const shards = memoryCollection<ShardDocument>()
+  let nowMs = Date.parse('2026-03-01T10:00:00.000Z')
+  const ports = { shards, clock: () => new Date(nowMs) }
+  const key = { tenantId: 't', entityType: 'incident', connectionId: 'c' }
+  const take = async (runId: string) => {
+    nowMs += 3_600_000
+    const lease = await takeLease(ports, key, { runId, slice: 0, overlapMs: 0 })
+    if (lease.kind !== 'held') throw new Error(lease.kind)
+    return lease.held
+  }
+  const first = await take('first')
+  const found = { missing: ['u_note'], newlyMissing: ['u_note'] }
+  await checkpoint(ports, { ...first, run: { ...first.run, ...found } })
+  const second = await take('second')
+  expect(second.run).toMatchObject(found)
+  await checkpoint(ports, { ...second, run: { ...second.run, finished: true } })
+  expect((await take('third')).run).not.toHaveProperty('newlyMissing')
 })

@@ -91,8 +91,9 @@ function pageOf(
 
 /**
  * Whether rows follow. The limit is applied before access rules hide rows, so a short or empty page is not the end. Where
- * the instance links its pages a missing `next` is; where it does not, an offset behind the total. A full page never is:
- * totals may lie.
+ * the instance links its pages a missing `next` is; where it does not, the total: of rows that came none may be left behind
+ * them (an instance may give fewer than were asked for), behind an empty page nothing may be beyond what it looked at. A
+ * full page never is the end: totals may lie.
  */
 function hasMore(
   headers: Headers,
@@ -102,7 +103,7 @@ function hasMore(
   if (rows >= limit) return true
   const link = headers.get('link')
   if (link !== null) return /\brel="?next"?/.test(link)
-  return (totalOf({ headers }) ?? 0) > skip + limit
+  return (totalOf({ headers }) ?? 0) > skip + (rows > 0 ? rows : limit)
 }
 
 function isBehind(cursor: VendorRow['cursor'], after: VendorPageRequest['after']): boolean {
