@@ -23,6 +23,8 @@ export interface VendorRow {
 
 export interface VendorOptions {
   readonly name: string
+  /** What the ids of its rows begin with; its name when absent. */
+  readonly idPrefix?: string
   readonly mapping: Mapping
   readonly marker: 'correlation' | 'external_id'
   readonly comparesAndSets: boolean
@@ -51,7 +53,7 @@ export type MemoryVendor = ReturnType<typeof memoryVendor>
 
 /** A vendor with rows in memory: a clock of whole seconds, versions, and every way of failing that ours know. */
 export function memoryVendor(options: VendorOptions) {
-  const { name, chance, clock } = options
+  const { name, idPrefix = name, chance, clock } = options
   const rows = new Map<string, VendorRow>()
   const writes: VendorWrite[] = []
   let serial = 0
@@ -82,7 +84,7 @@ export function memoryVendor(options: VendorOptions) {
     const taken = [...rows.values()].find((row) => row.marker === marker && !row.deleted)
     if (taken && options.marker === 'external_id') return answer(put(taken.id, { values }))
     serial += 1
-    return answer(put(`${name}-${serial}`, { values, marker }))
+    return answer(put(`${idPrefix}-${serial}`, { values, marker }))
   }
   const perform = (write: VendorWrite): WriteOutcome => {
     writes.push(write)
@@ -202,7 +204,7 @@ export function memoryVendor(options: VendorOptions) {
     /** What people there do. */
     create: (values: JsonObject) => {
       serial += 1
-      return put(`${name}-${serial}`, { values })
+      return put(`${idPrefix}-${serial}`, { values })
     },
     edit: (id: string, values: JsonObject) => put(id, { values }),
     remove: (id: string) => put(id, { deleted: true }),

@@ -9,6 +9,18 @@ export interface RowVersion {
   readonly revision: number
   /** Without a title the row does not fit the mapping. */
   readonly title: string
+  /** Of a field that somebody may rename, or give another type. */
+  readonly severity: number
+}
+
+/** What became of that field: as it was, under another name, or texts instead of numbers. */
+export type Schema = 'known' | 'renamed' | 'retyped'
+
+export interface Cap {
+  /** No page holds more, whatever is asked for. */
+  readonly rows: number
+  /** Whether a page links the next one; else only the total tells. */
+  readonly links: boolean
 }
 
 export interface VendorTable {
@@ -16,6 +28,11 @@ export interface VendorTable {
   readonly write: (id: string, change: { lateMs?: number; title?: string; agoMs?: number }) => void
   readonly hide: (id: string) => void
   readonly ids: () => readonly string[]
+  readonly isHidden: (id: string) => boolean
+  /** Every version of a row. */
+  readonly versions: (id: string) => readonly RowVersion[]
+  readonly schema: (schema: Schema) => void
+  readonly isRenamed: () => boolean
   /** Rows that may be seen at that instant, as they are then. */
   readonly visible: (atMs: number) => ReadonlyMap<string, RowVersion>
   /** Every (stamp, id) that was ever given out. */
@@ -27,8 +44,13 @@ export interface VendorTable {
 /** A table of a ServiceNow instance, as far as the stream of a table asks it. */
 export function vendorTable(
   tenant: string,
-  { now, skewMs }: { readonly now: () => number; readonly skewMs: number },
+  {
+    now,
+    skewMs,
+    cap,
+  }: { readonly now: () => number; readonly skewMs: number; readonly cap?: Cap | undefined },
 ): VendorTable {
+  let schema: Schema = 'known'
   const rows = new Map<string, RowVersion[]>()
   const hidden = new Set<string>()
   const places = new Set<string>()
@@ -55,11 +77,18 @@ export function vendorTable(
         stampMs,
         revision,
         title: title ?? `${tenant} ${id} ${revision}`,
+        severity: (revision % 4) + 1,
       })
       rows.set(id, versions)
       places.add(`${new Date(stampMs).toISOString()} ${id}`)
     },
     hide: (id) => hidden.add(id),
+    isHidden: (id) => hidden.has(id),
+    isRenamed: () => schema === 'renamed',
+    versions: (id) => rows.get(id) ?? [],
+    schema: (to) => {
+      schema = to
+    },
     visible: (atMs) => new Map([...stateAt(atMs)].filter(([id]) => !hidden.has(id))),
     answer: ({ query = {} }, asOfMs) => {
       const matches = filterOf(query['sysparm_query'] ?? '')
@@ -68,24 +97,33 @@ export function vendorTable(
         .filter(matches)
         .sort((a, b) => compare(a.stamp, b.stamp) || compare(a.id, b.id))
       const skip = Number(query['sysparm_offset'] ?? 0)
-      const page = found.slice(skip, skip + Number(query['sysparm_limit'] ?? 10_000))
+      const asked = Number(query['sysparm_limit'] ?? 10_000)
+      const page = found.slice(skip, skip + Math.min(asked, cap?.rows ?? asked))
       const result = page
         .filter(({ id }) => !hidden.has(id))
         .map(({ id, version, stamp }): JsonObject => {
-          const { title, revision } = version
+          const { title, revision, severity } = version
           return {
             sys_id: id,
             sys_updated_on: stamp,
             sys_mod_count: String(revision),
             title,
             revision: String(revision),
+            ...fieldAs(schema, severity),
           }
         })
       const headers = new Headers({ 'x-total-count': String(found.length) })
+      const isLast = found.length <= skip + page.length
+      if (cap?.links) headers.set('link', `<https://t/first>;rel="${isLast ? 'first' : 'next'}"`)
       const body = { result }
       return { kind: 'answer', status: 200, headers, body, text: JSON.stringify(body) }
     },
   }
+}
+
+function fieldAs(schema: Schema, severity: number): JsonObject {
+  if (schema === 'renamed') return { u_severity: String(severity) }
+  return { severity: schema === 'retyped' ? `level ${severity}` : String(severity) }
 }
 
 function stamp(ms: number): string {

@@ -1,3 +1,4 @@
+import { compareCursors } from '../../../src/sync/cursor.ts'
 import type { Source } from '../../../src/sync/ports.ts'
 import { inSource, inTasks, type Plant, type SyncBug } from './plant.ts'
 
@@ -28,6 +29,18 @@ export const censusBugs: Readonly<Record<string, SyncBug>> = {
   'all-approved': {
     what: 'nobody is asked, however many rows are missing',
     ports: inTasks((task) => ({ ...task, deletesApproved: true })),
+  },
+  'stall-is-the-end': {
+    what: 'a page that brings nothing new is taken for the last',
+    ports: inSource((source) => ({
+      fetchPage: async (request, signal) => {
+        const page = await source.fetchPage(request, signal)
+        if (page.kind !== 'page' || request.after === null) return page
+        const { after } = request
+        const isNews = page.rows.some(({ cursor }) => compareCursors(cursor, after) > 0)
+        return { ...page, more: page.more && isNews }
+      },
+    })),
   },
   'log-is-all': {
     what: 'what the list of deleted rows has forgotten is never looked for',

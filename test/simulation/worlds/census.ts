@@ -1,7 +1,8 @@
-import type { Source, SyncPorts } from '../../../src/sync/ports.ts'
+import type { PageOutcome, PageRequest, Source, SyncPorts } from '../../../src/sync/ports.ts'
 import { redriveMany } from '../../../src/sync/parked.ts'
 import type { Task } from '../../../src/sync/task.ts'
-import { memoryVendor, type MemoryVendor } from '../memory-vendor.ts'
+import { linkOf } from '../../../src/sync/draft.ts'
+import { memoryVendor, type MemoryVendor, type VendorRow } from '../memory-vendor.ts'
 import { chanceFrom } from '../random.ts'
 import type { Actor, Simulation } from '../simulation.ts'
 import { between, pick, START_MS, type Stage, type World } from '../world.ts'
@@ -15,8 +16,8 @@ import { syncStage } from './sync-stage.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
-const FAULTS_MS = 4 * DAY_MS
-const REST_MS = 14 * DAY_MS
+const FAULTS_MS = 3 * DAY_MS
+const REST_MS = 13 * DAY_MS
 /** The list of deleted rows reaches back so far. */
 const LOG_MS = 7.5 * DAY_MS
 
@@ -36,9 +37,18 @@ export const census: World = {
     const desk = vendorOf(sim, deskKind(deletes))
     const [snow] = kinds.map((kind) => vendorOf(sim, kind))
     const vendors = snow ? [desk, snow] : [desk]
-    const tasksNow = () => stage.stores.tasks.all()
-    const laws = censusLaws(sim, { desk, vendors, tasks: tasksNow, isCapped: deletes === 'absent' })
     const hidden = new Set<string>()
+    const laws = censusLaws(sim, {
+      desk,
+      vendors,
+      isCapped: deletes === 'absent',
+      isHidden: (id) => hidden.has(id),
+    })
+    // Of a row that we may not see the list of deleted rows still says that it is gone.
+    const isLogged = (id: string) => deletes === 'listed' && desk.get(id)?.deleted !== false
+    const pagesByTime = faults.chance('pages by time') < 0.15
+    const isTied = () => pagesByTime && sim.now() < START_MS + DAY_MS
+    if (pagesByTime) sim.note('world', 'the desk pages by time alone')
     const awayDays = faults.chance('away') < 0.6 ? between(faults, 'away for', [8, 9]) : 0
     const sleeps = {
       fromMs: START_MS + FAULTS_MS,
@@ -53,7 +63,7 @@ export const census: World = {
         const vendor = vendors.find(({ name }) => name === connectionId)
         if (!vendor) throw new Error(`no vendor ${connectionId}`)
         const source = sourceOver(sim, actor, { vendor })
-        return vendor === desk ? censored(sim, actor, { source, hidden }) : source
+        return vendor === desk ? censored(sim, actor, { source, hidden, isLogged, isTied }) : source
       },
       readLimits: { pageSize: 20, sliceMs: 240_000, maxAttempts: 3 },
       pushLimits: { sliceMs: 240_000, maxAttempts: 10, leaseMs: 120_000 },
@@ -63,7 +73,12 @@ export const census: World = {
     for (const { name } of vendors) {
       await stage.stores.tasks.backing.write([TENANT], [{ kind: 'create', document: taskOf(name) }])
     }
-    playDesk(sim, desk, { hidden, sleepsMs: sleeps.fromMs })
+    const isRead = ({ id, time }: VendorRow) =>
+      stage.stores.shards.all().some((one) => {
+        const link = one.kind === 'record' ? linkOf(one, DESK) : undefined
+        return link?.externalId === id && link.version !== null && link.version.time >= time
+      })
+    playDesk(sim, desk, { hidden, sleepsMs: sleeps.fromMs, isRead })
     playApprovals(sim, stage.portsOf)
     return {
       examine: () =>
@@ -135,19 +150,33 @@ function taskOf(name: string): Task {
 function censored(
   sim: Simulation,
   actor: Actor,
-  { source, hidden }: { readonly source: Source; readonly hidden: ReadonlySet<string> },
+  {
+    source,
+    hidden,
+    isLogged,
+    isTied,
+  }: {
+    readonly source: Source
+    readonly isTied: () => boolean
+    readonly hidden: ReadonlySet<string>
+    readonly isLogged: (id: string) => boolean
+  },
 ): Source {
   const { fetchIds, fetchDeleted, fetchOne, push } = source
   const lists = sim.now() < START_MS + FAULTS_MS ? sim.faults.chance(`${actor.name} lists`) : 1
   const one: typeof fetchOne = async (id, signal) =>
-    hidden.has(id) ? { kind: 'hidden' } : ((await fetchOne?.(id, signal)) ?? { kind: 'gone' })
+    hidden.has(id) && !isLogged(id)
+      ? { kind: 'hidden' }
+      : ((await fetchOne?.(id, signal)) ?? { kind: 'gone' })
   const forgottenMs = sim.now() - LOG_MS
   return {
     ...source,
     fetchOne: one,
     ...(push ? { push: { ...push, fetchOne: one } } : {}),
     fetchPage: async (request, signal) => {
-      const page = await source.fetchPage(request, signal)
+      const page = await (isTied()
+        ? tiedPage(source, request, signal)
+        : source.fetchPage(request, signal))
       if (page.kind !== 'page') return page
       return { ...page, rows: page.rows.filter(({ externalId }) => !hidden.has(externalId)) }
     },
@@ -183,11 +212,25 @@ function censored(
   }
 }
 
+/** A vendor that goes by the time alone: of rows that share one it gives the first, again and again. */
+function tiedPage(source: Source, request: PageRequest, signal: AbortSignal): Promise<PageOutcome> {
+  const after = request.after && { ...request.after, id: '' }
+  return source.fetchPage({ ...request, after, skip: 0 }, signal)
+}
+
 /** Rows from the beginning; some are deleted, at times many; a permission is taken away for a day. */
 function playDesk(
   sim: Simulation,
   desk: MemoryVendor,
-  { hidden, sleepsMs }: { readonly hidden: Set<string>; readonly sleepsMs: number },
+  {
+    hidden,
+    sleepsMs,
+    isRead,
+  }: {
+    readonly hidden: Set<string>
+    readonly sleepsMs: number
+    readonly isRead: (row: VendorRow) => boolean
+  },
 ): void {
   const { faults } = sim
   const write = (label: string) => ({ subject: `${label} wrote this`, body: `${label} says` })
@@ -207,7 +250,7 @@ function playDesk(
     const chance = chanceOf(sim, label)
     sim.act(START_MS + chance.next() * FAULTS_MS, `act ${label}`, () => {
       const kind = chance.next()
-      const row = chance.pick(desk.alive())
+      const row = chance.pick(desk.alive().filter(({ id }) => !hidden.has(id)))
       if (kind < 0.3) remove(label, 1 + chance.below(3))
       else if (kind < 0.45) remove(label, 11 + chance.below(15))
       else if (kind < 0.7 || !row) desk.create(write(label))
@@ -217,11 +260,14 @@ function playDesk(
   sim.act(sleepsMs + HOUR_MS, 'act last', () =>
     remove('last', 1 + between(faults, 'last', [0, 13])),
   )
-  const takenMs = START_MS + faults.chance('permission') * 3 * DAY_MS
+  const takenMs = START_MS + (0.6 + faults.chance('permission') * 2.4) * DAY_MS
   if (faults.chance('is taken') < 0.5) {
     sim.act(takenMs, 'act permission', () => {
       sim.note('world', 'a permission is taken away')
-      for (const { id } of desk.alive()) if (faults.chance(`hides ${id}`) < 0.6) hidden.add(id)
+      // What is hidden before it was read is found only when it changes again: nothing tells of it.
+      for (const row of desk.alive()) {
+        if (isRead(row) && faults.chance(`hides ${row.id}`) < 0.6) hidden.add(row.id)
+      }
       sim.at(takenMs + DAY_MS, () => hidden.clear())
     })
   }

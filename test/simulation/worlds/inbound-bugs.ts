@@ -6,28 +6,12 @@ import type { ShardDocument } from '../../../src/sync/record.ts'
 import type { InboundMessage } from '../../../src/sync/task.ts'
 import type { Actor } from '../simulation.ts'
 
-/** A behaviour that is wrong, planted between the production code and its ports. */
-export interface InboundBug {
-  readonly what: string
-  readonly queue?: Partial<QueueDeclaration>
-  readonly ports?: (ports: SyncPorts, actor: Actor) => SyncPorts
-  readonly defer?: (message: InboundMessage) => Promise<boolean>
-}
+import { inboundFormBugs, inSource, type InboundBug } from './inbound-form-bugs.ts'
 
 const YEAR_MS = 365 * 24 * 3_600_000
 
 type Shards = Collection<ShardDocument>
 type WriteShards = Shards['write']
-
-const inSource =
-  (change: (source: Source, actor: Actor) => Partial<Source>): NonNullable<InboundBug['ports']> =>
-  (ports, actor) => ({
-    ...ports,
-    openSource: async (task) => {
-      const source = await ports.openSource(task)
-      return source.kind === 'source' ? { ...source, ...change(source, actor) } : source
-    },
-  })
 
 const inShardWrites =
   (change: (write: WriteShards) => WriteShards): NonNullable<InboundBug['ports']> =>
@@ -64,6 +48,7 @@ function blindly<T extends Document>(writes: readonly Write<T>[]): readonly Writ
 }
 
 export const inboundBugs: Readonly<Record<string, InboundBug>> = {
+  ...inboundFormBugs,
   'strict-cursor': {
     what: 'the cursor is a bare timestamp, compared with >',
     ports: inSource((source) => ({

@@ -14,6 +14,7 @@ import type { LockingQueue } from '../../ports/locking-queue.ts'
 import type { Commit } from '../simulated-ports.ts'
 import type { Actor, Simulation } from '../simulation.ts'
 import type { RowVersion, VendorTable } from '../vendor-table.ts'
+import { liveLaws } from './inbound-live-laws.ts'
 import { CONNECTION, ENTITY, type InboundStores } from './inbound-stores.ts'
 
 const HOUR_MS = 3_600_000
@@ -28,6 +29,9 @@ export function inboundLaws(sim: Simulation, tables: ReadonlyMap<string, VendorT
   const runs = new Map<string, StreamDocument['run']>()
   const idOfContent = new Map<string, string>()
   const working = new WeakMap<Actor, InboundMessage>()
+
+  const live = liveLaws(sim, tables)
+  const ids = new Map<string, string>()
 
   const streamCommitted = (
     actor: Actor,
@@ -47,6 +51,7 @@ export function inboundLaws(sim: Simulation, tables: ReadonlyMap<string, VendorT
     epochs.set(tenantId, Math.max(epoch, epochs.get(tenantId) ?? 0))
     held.set(actor, epoch)
     runs.set(tenantId, after.run)
+    live.streamCommitted(actor, after)
   }
   const recordCommitted = (
     actor: Actor,
@@ -54,6 +59,8 @@ export function inboundLaws(sim: Simulation, tables: ReadonlyMap<string, VendorT
     after: RecordDocument,
   ) => {
     const { fields } = after
+    if (actor.kind === 'worker')
+      live.recordCommitted(actor, ids.get(`${after.tenantId} ${after.id}`), after)
     if (Number(before?.fields['revision'] ?? 0) > Number(fields['revision'])) {
       sim.violate(2, `${actor.name} put an older revision over a newer one of ${after.id}`)
     }
@@ -65,12 +72,19 @@ export function inboundLaws(sim: Simulation, tables: ReadonlyMap<string, VendorT
     }
   }
   return {
+    asked: live.asked,
+    expects: live.expects,
     workBegins: (actor: Actor, message: InboundMessage) => void working.set(actor, message),
     shardCommitted: ({ actor, partition, changes }: Commit<ShardDocument>) => {
       const [tenant = ''] = partition
       const linked = new Set(
         changes.flatMap(({ after }) => (after.kind === 'link' ? [after.recordId] : [])),
       )
+      for (const { after } of changes) {
+        if (after.kind === 'link') ids.set(`${tenant} ${after.recordId}`, after.externalId)
+      }
+      // Who reads one row needs no stream: its writes depend on what it has read.
+      const needsStream = actor.kind === 'worker' && working.get(actor)?.record === undefined
       for (const { before, after } of changes) {
         if (after.tenantId !== tenant)
           sim.violate(8, `${after.kind} of ${after.tenantId} lies with ${tenant}`)
@@ -82,7 +96,7 @@ export function inboundLaws(sim: Simulation, tables: ReadonlyMap<string, VendorT
           sim.violate(2, `${actor.name} stored a record without the link that finds it again`)
         }
         const epoch = held.get(actor)
-        if (actor.kind === 'worker' && (epoch === undefined || epoch < (epochs.get(tenant) ?? 0))) {
+        if (needsStream && (epoch === undefined || epoch < (epochs.get(tenant) ?? 0))) {
           sim.violate(4, `${actor.name} wrote a ${after.kind} without holding the stream`)
         }
       }
@@ -96,6 +110,7 @@ export function inboundLaws(sim: Simulation, tables: ReadonlyMap<string, VendorT
     },
     resultCommitted: ({ actor, changes }: Commit<SyncResult>) => {
       for (const { before, after } of changes) {
+        if (!before) live.resultCommitted({ actor }, after)
         const run = runs.get(after.tenantId)
         if (run?.runId === after.id && !run.finished && !after.error) {
           sim.violate(3, `${actor.name} reports the end of a run that is still going on`)

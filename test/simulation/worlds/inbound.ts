@@ -1,12 +1,10 @@
-import { tableStream } from '../../../src/connectors/servicenow/table.ts'
-import type { VendorAnswer } from '../../../src/connectors/client.ts'
 import { codeOf } from '../../../src/core/errors.ts'
 import type { OutgoingMessage } from '../../../src/core/queue.ts'
 import { queueHandler } from '../../../src/functions/queue.ts'
 import { parkMessage } from '../../../src/sync/dead-letters.ts'
 import { deferMessage } from '../../../src/sync/defer.ts'
 import { executeSync } from '../../../src/sync/inbound.ts'
-import type { Source, SyncPorts } from '../../../src/sync/ports.ts'
+import type { SyncPorts } from '../../../src/sync/ports.ts'
 import { scheduleDueTasks } from '../../../src/sync/scheduler.ts'
 import { inboundMessageShape, type Task } from '../../../src/sync/task.ts'
 import topology from '../../../src/topology.json' with { type: 'json' }
@@ -15,12 +13,23 @@ import { queueHost } from '../queue-host.ts'
 import { sharedCollection, sharedQueue } from '../simulated-ports.ts'
 import type { Actor, Simulation } from '../simulation.ts'
 import { playTimer } from '../timer.ts'
-import { vendorTable, type VendorTable } from '../vendor-table.ts'
+import { vendorTable } from '../vendor-table.ts'
 import { between, pick, START_MS, type Stage, type World } from '../world.ts'
 import { CONNECTION, ENTITY, tenants, type InboundStores } from './inbound-stores.ts'
-import { inboundBugs, type InboundBug } from './inbound-bugs.ts'
+import { inboundBugs } from './inbound-bugs.ts'
+import type { InboundBug } from './inbound-form-bugs.ts'
 import { inboundLaws } from './inbound-laws.ts'
 import { playVendor, playPeople } from './inbound-play.ts'
+import {
+  capOf,
+  isOldBuild,
+  ofOldBuild,
+  playNews,
+  playOldBuild,
+  playOperators,
+  playSchema,
+} from './inbound-changes.ts'
+import { sourceOf, stream } from './inbound-wire.ts'
 
 const HOUR_MS = 3_600_000
 const FAULTS_MS = 3 * HOUR_MS
@@ -46,7 +55,7 @@ export const inbound: World = {
     const tables = new Map(
       tenants.map((tenant) => [
         tenant,
-        vendorTable(tenant, { now: sim.now, skewMs: skewOf(tenant) }),
+        vendorTable(tenant, { now: sim.now, skewMs: skewOf(tenant), cap: capOf(sim, tenant) }),
       ]),
     )
     const laws = inboundLaws(sim, tables)
@@ -68,15 +77,19 @@ export const inbound: World = {
       maxAttempts: 3,
     }
     const portsOf = (actor: Actor): SyncPorts => {
+      const isOld = actor.kind === 'worker' && isOldBuild(sim)
       const ports: SyncPorts = {
         tasks: stores.tasks.as(actor),
-        shards: stores.shards.as(actor),
+        shards: isOld ? ofOldBuild(stores.shards.as(actor)) : stores.shards.as(actor),
         results: stores.results.as(actor),
         parked: stores.parked.as(actor),
         inbound: queueFor(actor),
         outbound: queueFor(actor),
         mappingOf: async () => stream.mapping,
-        openSource: async (task) => sourceOf(sim, actor, tables.get(tenantOf(task.tenantId))),
+        openSource: async (task) => {
+          const table = tables.get(tenantOf(task.tenantId))
+          return sourceOf(sim, actor, { table, task, asked: laws.asked })
+        },
         clock: actor.clock,
         random: actor.random,
       }
@@ -107,7 +120,11 @@ export const inbound: World = {
     const signal = new AbortController().signal
     await addTasks(sim, stores)
     playVendor(sim, tables, limits.pageSize)
+    playSchema(sim, tables)
+    playNews(sim, tables, { queue, wake: () => host.wake(), expects: laws.expects(stores) })
+    playOldBuild(sim)
     playPeople(sim, stores)
+    playOperators(sim, portsOf)
     const everyMs = pick(sim.faults, 'timer', [600_000, HOUR_MS])
     const timer = { kind: 'scheduler', everyMs, untilMs: START_MS + FAULTS_MS + REST_MS }
     playTimer(sim, timer, (actor) => scheduleDueTasks(portsOf(actor)))
@@ -119,60 +136,6 @@ export const inbound: World = {
 
 function tenantOf(tenantId: string): (typeof tenants)[number] {
   return tenantId === 'tenant-b' ? 'tenant-b' : 'tenant-a'
-}
-
-const stream = tableStream(ENTITY, {
-  name: ENTITY,
-  fields: [
-    { local: 'title', external: 'title', type: 'text', required: true },
-    { local: 'revision', external: 'revision', type: 'integer' },
-  ],
-  markerField: undefined,
-  hasDeleteLog: false,
-})
-
-/** How far a vendor's replica may lag. */
-const VENDOR_LAG_MS = 120_000
-
-function sourceOf(sim: Simulation, actor: Actor, table: VendorTable | undefined): Source {
-  if (!table) throw new Error('no such tenant')
-  const client = {
-    now: actor.clock,
-    call: (call: Parameters<VendorTable['answer']>[0]) =>
-      sim.call(actor, 'vendor.fetch', {
-        kinds: ['crash-before', 'crash-after', 'delay', 'vendor-trouble', 'stale'],
-        failure: () => new Error('never'),
-        effect: (fault): VendorAnswer => {
-          if (fault?.kind === 'vendor-trouble') return trouble(fault.size)
-          const lagMs = fault?.kind === 'stale' ? fault.size * VENDOR_LAG_MS : 0
-          return table.answer(call, sim.now() - lagMs)
-        },
-      }),
-  }
-  return {
-    kind: 'source',
-    mapping: stream.mapping,
-    overlapMs: stream.overlapMs,
-    fetchPage: (request, signal) => stream.fetchPage(client, request, signal),
-  }
-}
-
-function trouble(size: number): VendorAnswer {
-  const seconds = String(Math.round(10 + size * 900))
-  const answers: readonly VendorAnswer[] = [
-    {
-      kind: 'answer',
-      status: 429,
-      headers: new Headers({ 'retry-after': seconds }),
-      body: {},
-      text: '{}',
-    },
-    { kind: 'answer', status: 503, headers: new Headers(), body: {}, text: '{}' },
-    { kind: 'answer', status: 202, headers: new Headers(), body: {}, text: '{}' },
-    { kind: 'answer', status: 200, headers: new Headers(), body: undefined, text: '' },
-    { kind: 'retry', reason: 'it could not be reached' },
-  ]
-  return answers[Math.floor((size * 100) % answers.length)] ?? { kind: 'retry', reason: '' }
 }
 
 async function addTasks(sim: Simulation, { tasks }: InboundStores): Promise<void> {

@@ -1,5 +1,6 @@
 import type { World } from '../world.ts'
 import { census } from './census.ts'
+import { family } from './family.ts'
 import { inbound } from './inbound.ts'
 import { refresh } from './refresh.ts'
 import { limits } from './limits.ts'
@@ -8,4 +9,13 @@ import { ring } from './ring.ts'
 import { webhook } from './webhook.ts'
 
 /** Every world that the simulator knows. */
-export const worlds: readonly World[] = [inbound, ring, census, refresh, receiver, limits, webhook]
+export const worlds: readonly World[] = [
+  inbound,
+  ring,
+  census,
+  family,
+  refresh,
+  receiver,
+  limits,
+  webhook,
+]

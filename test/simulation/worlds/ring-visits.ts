@@ -140,7 +140,8 @@ export function playReviewers(
       const conflict = chance.pick(open)
       if (!conflict) return
       const key = { tenantId: TENANT, entityType: ENTITY, id: conflict.id }
-      const choose = conflict.field === '' ? chance.pick(choices.slice(0, 2)) : chance.pick(choices)
+      const isText = conflict.field !== '' && conflict.field !== 'state'
+      const choose = chance.pick(isText ? choices : choices.slice(0, 2))
       visit(sim, { kind: 'reviewer', name: label }, async (actor) => {
         const looked = await findConflict(visited.portsOf(actor), key)
         sim.at(atMs + thinksMs, () =>

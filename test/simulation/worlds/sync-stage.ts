@@ -26,6 +26,8 @@ export interface SyncStageOptions {
   readonly laws: {
     readonly workBegins: (actor: Actor, message: { readonly deferrals: number }) => void
     readonly shardCommitted: (commit: Commit<ShardDocument>) => void
+    readonly resultCommitted?: (commit: Commit<SyncResult | PushResult>) => void
+    readonly taskCommitted?: (commit: Commit<Task>) => void
     readonly abandoned: (code: ErrorCode, actor: Actor) => void
   }
   readonly mappingOf: (task: Task) => Mapping | undefined
@@ -41,9 +43,13 @@ export interface SyncStageOptions {
 export function syncStage(sim: Simulation, options: SyncStageOptions) {
   const { bug, laws, readLimits, pushLimits, timer } = options
   const stores = {
-    tasks: sharedCollection<Task>(sim, 'tasks'),
+    tasks: sharedCollection<Task>(sim, 'tasks', {
+      committed: (commit) => laws.taskCommitted?.(commit),
+    }),
     shards: sharedCollection<ShardDocument>(sim, 'shards', { committed: laws.shardCommitted }),
-    results: sharedCollection<SyncResult | PushResult>(sim, 'results'),
+    results: sharedCollection<SyncResult | PushResult>(sim, 'results', {
+      committed: (commit) => laws.resultCommitted?.(commit),
+    }),
     parked: sharedCollection<ParkedDocument>(sim, 'parked'),
   }
   const queues = {
