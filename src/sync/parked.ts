@@ -129,7 +129,7 @@ export interface Redriven {
   readonly failed: readonly { readonly id: string; readonly message: string }[]
 }
 
-/** As many as `limit` of those that match; a dry run only counts. */
+/** As many as `limit` of those that match, the longest parked first; a dry run only counts. */
 export async function redriveMany(
   ports: SyncPorts,
   tenantId: string,
@@ -148,14 +148,15 @@ export async function redriveMany(
       return value === undefined ? [] : [{ field, is: '=', value } as const]
     }),
   ]
-  const matching: string[] = []
+  const matching: Pick<ParkedDocument, 'id' | 'parkedAt'>[] = []
   for await (const { document } of ports.parked.query({ anyOf: [conditions] }, [tenantId])) {
-    if (filter.code === undefined || document.reason.code === filter.code)
-      matching.push(document.id)
+    if (filter.code === undefined || document.reason.code === filter.code) matching.push(document)
   }
+  // The longest parked first: what comes back at once does not keep others from their turn.
+  matching.sort((a, b) => (a.parkedAt < b.parkedAt ? -1 : Number(a.parkedAt > b.parkedAt)))
   const failed: { id: string; message: string }[] = []
   const chosen = filter.dryRun ? [] : matching.slice(0, filter.limit)
-  for (const id of chosen) {
+  for (const { id } of chosen) {
     try {
       await redrive(ports, tenantId, id)
     } catch (error) {

@@ -108,6 +108,26 @@ describe('S24: what the bus gave up', () => {
     expect(here.parked.all()).toMatchObject([{ messageId: 'bad' }])
   })
 
+  test('goes the longest parked first: what comes back at once lets the others go', async () => {
+    const { here } = await buried(0)
+    const park = (messageId: string) =>
+      parkMessage(here.ports, 'sync-inbound', {
+        messageId,
+        payload: JSON.stringify(inbound(Number(messageId))),
+        reason: 'MaxDeliveryCount',
+      })
+    for (const messageId of ['1', '2', '3']) {
+      await park(messageId)
+      here.advance(1_000)
+    }
+    await park('1')
+    const left = () => here.parked.all().map((one) => ('messageId' in one ? one.messageId : ''))
+    for (const gone of ['2', '3', '1']) {
+      await redriveMany(here.ports, 't', { limit: 1, dryRun: false })
+      expect(left()).not.toContain(gone)
+    }
+  })
+
   test('that names no tenant is nobody’s', async () => {
     const { here } = await buried(0)
     await parkMessage(here.ports, 'sync-inbound', {
