@@ -148,7 +148,9 @@ export function sharedCollection<T extends Document>(
             const seen = view(home, one.document.id, one)
             if (seen) rows.push(seen)
           }
-          return rows
+          // In any order, but always in the same.
+          if (query.latestBy !== undefined) return rows
+          return rows.sort((a, b) => (a.document.id < b.document.id ? -1 : 1))
         })
         yield* found
       },

@@ -21,17 +21,15 @@ export const elsewhere: Readonly<Record<string, Elsewhere>> = {
   S15: webhooks,
   S16: { test: 'test/webhooks/hostile.test.ts' },
   S17: webhooks,
-  S24: { not: 'what is parked is sent again one by one; a paced redrive of many is not built' },
+  S24: { test: 'test/sync/parked.test.ts' },
   S26: deletes,
-  S30: {
-    not: 'streams are read by (time, id), so no page token is kept; a capped answer is not split',
-  },
+  S30: { test: 'test/sync/deletes.test.ts' },
   S31: deletes,
   S32: deletes,
   S34: { test: 'test/sync/field-type.test.ts' },
-  S35: { not: 'the code has no backfill beside its runs' },
+  S35: { test: 'test/sync/stream.test.ts' },
   S38: outbound,
-  S39: { not: 'records of one type refer to no records of another yet' },
+  S39: { test: 'test/sync/references.test.ts' },
   S40: outbound,
   S44: { test: 'test/sync/conflict.test.ts' },
   S46: merge,
@@ -41,6 +39,13 @@ export const elsewhere: Readonly<Record<string, Elsewhere>> = {
   S56: { not: 'phones have no inbox to replay from' },
   S57: { not: 'there is no migration' },
   S58: { not: 'there is no workflow' },
+}
+
+/** What of a scenario that is played is not built. */
+export const unbuilt: Readonly<Record<string, string>> = {
+  S24: 'a redrive that goes on by itself: an operator asks for each round, and pauses by not asking',
+  S30: 'page tokens (streams are read by time and id, so none is kept), and splitting an answer that is silently cut at the end of a stream and neither linked nor counted',
+  S31: 'a row that changed and was hidden before it was read is read when it changes again',
 }
 
 const SCENARIOS = 60
@@ -63,7 +68,8 @@ export function coverage(): readonly Covered[] {
       : 'test' in other
         ? [`test: ${other.test}`]
         : [`not covered: ${other.not}`]
-    return { id, by: [...scripts, ...more] }
+    const rest = unbuilt[id]
+    return { id, by: [...scripts, ...more, ...(rest === undefined ? [] : [`not built: ${rest}`])] }
   })
 }
 

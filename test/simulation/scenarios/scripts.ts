@@ -1,4 +1,5 @@
 import type { PlannedFault } from '../faults.ts'
+import { recordScenarios } from './records.ts'
 
 /** A scenario of the design as a plan of faults; everything else still follows the seed, so a few are played. */
 export interface Scenario {
@@ -8,6 +9,8 @@ export interface Scenario {
   readonly plan: readonly PlannedFault[]
   /** What the seeds play themselves: a line of the timeline that shows that they did. */
   readonly sees?: RegExp
+  /** How many are played; few do where it is rare. */
+  readonly seeds?: number
 }
 
 const vendors = ['snow', 'force', 'hub'] as const
@@ -310,4 +313,5 @@ export const scenarios: readonly Scenario[] = [
       { site: 'inbound shards.getMany', nth: 2, kind: 'stale', size: 0.5 },
     ],
   },
+  ...recordScenarios,
 ]

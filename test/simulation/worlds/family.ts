@@ -138,7 +138,7 @@ function playOutage(sim: Simulation, branches: readonly Branch[]) {
     sim.act(atMs, 'act outage', () => {
       down.add(branch.companies)
       sim.note('world', `the companies of ${branch.name} cannot be reached`)
-      sim.at(atMs + between(faults, 'down for', [2, 90]) * MINUTE_MS, () => down.clear())
+      sim.at(atMs + between(faults, 'down for', [2, 40]) * MINUTE_MS, () => down.clear())
     })
   }
   return (vendor: MemoryVendor) => down.has(vendor)

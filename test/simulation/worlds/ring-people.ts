@@ -12,6 +12,7 @@ export const TENANT = 'tenant-1'
 interface LocalPeople {
   /** When the trouble of some vendor begins. */
   readonly troubleMs: number
+  readonly isDown: () => boolean
   readonly portsOf: (actor: Actor) => SyncPorts
   readonly records: () => readonly ShardDocument[]
 }
@@ -38,7 +39,7 @@ export function playLocalPeople(sim: Simulation, people: LocalPeople): void {
 }
 
 /** Somebody creates a record, changes it and often deletes it within a second, perhaps just while a vendor is down. */
-function playHasty(sim: Simulation, { portsOf, troubleMs }: LocalPeople): void {
+function playHasty(sim: Simulation, { portsOf, troubleMs, isDown }: LocalPeople): void {
   const atMs = troubleMs + sim.faults.chance('hasty at') * 300_000
   sim.act(atMs, 'act hasty', () =>
     sim.spawn({
@@ -55,7 +56,7 @@ function playHasty(sim: Simulation, { portsOf, troubleMs }: LocalPeople): void {
           await changeRecord(ports, key, { by: 'local', fields: { title } })
           if (sim.faults.chance('hasty deletes') < 0.7)
             await deleteRecord(ports, key, { by: 'local' })
-          sim.note('hasty', 'is done')
+          sim.note('hasty', isDown() ? 'is done while a vendor is down' : 'is done')
         } catch (error) {
           expected(error)
         }

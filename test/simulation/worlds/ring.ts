@@ -61,7 +61,12 @@ export const ring: World = {
     await addTasks(stores.tasks.backing, vendors, policy)
     playVendors(sim, vendors, people)
     const shards = () => stores.shards.all()
-    playLocalPeople(sim, { portsOf, records: shards, troubleMs: moods.fromMs })
+    playLocalPeople(sim, {
+      portsOf,
+      records: shards,
+      troubleMs: moods.fromMs,
+      isDown: () => vendors.some((one) => moods.moodOf(one) === 'down'),
+    })
     const visited = { portsOf, shards, vendors, people }
     playDuels(sim, visited)
     playOperators(sim, visited)
