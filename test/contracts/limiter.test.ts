@@ -261,6 +261,28 @@ describe.for(available)('limits kept %s', (name) => {
     expect(await intervalNow()).toBe(100)
   })
 
+  test('S53: begin with the shortest wait again when calls went well for as long as the last wait', async () => {
+    using here = open()
+    const { pace, take, learn } = fresh()
+    const call = take([pace('connection', 1, { learns: true, allowance: 1_000_000 })])
+    const waitAfter = async (quietMs: number) => {
+      here.nowMs += quietMs
+      await learn(here.store, { refused: true })
+      const verdict = await here.store.take(call)
+      const waitMs = verdict.kind === 'wait' ? Math.round(verdict.waitMs) : 0
+      here.nowMs += waitMs
+      return waitMs
+    }
+    expect(await waitAfter(0)).toBe(4_000)
+    expect(await waitAfter(1)).toBe(16_000)
+    expect(await waitAfter(29_000)).toBe(64_000)
+    expect(await waitAfter(63_000)).toBe(256_000)
+    expect(await waitAfter(1)).toBe(400_000)
+    expect(await waitAfter(399_000)).toBe(400_000)
+    expect(await waitAfter(401_000)).toBe(4_000)
+    expect(await waitAfter(31_000)).toBe(4_000)
+  })
+
   test('S53: never go slower than a twentieth, however often they are refused', async () => {
     using here = open()
     const { pace, take, learn } = fresh()
