@@ -113,12 +113,14 @@ test('S51: a vault that takes a call and does not answer is unavailable after a 
     identityOf(identity.settings),
     { timeoutMs: 300 },
   )
-  for (const operation of ['getSecret', 'setSecret', 'deleteSecret']) {
+  const calls = {
+    getSecret: () => vault.get('a'),
+    setSecret: () => vault.set('a', 'b'),
+    deleteSecret: () => vault.remove('a'),
+  }
+  for (const [operation, call] of Object.entries(calls)) {
     emulator.control.fail({ operation, delayMs: 60_000 })
-    const call = { getSecret: vault.get, setSecret: vault.set, deleteSecret: vault.remove }[
-      operation
-    ]
-    await expect(call?.('a', 'b')).rejects.toMatchObject({ code: 'vault_unavailable' })
+    await expect(call()).rejects.toMatchObject({ code: 'vault_unavailable' })
     emulator.control.clearFaults()
   }
   expect(await vault.latest('a')).toBeUndefined()
