@@ -1,6 +1,6 @@
 import { serverClock, type ServerClock } from '../adapters/server-clock.ts'
 import type { Log } from '../core/log.ts'
-import type { Clock } from '../core/time.ts'
+import { SECOND_MS, type Clock } from '../core/time.ts'
 
 export interface Clocks {
   /** The store's time, for what instances agree on: leases, slots, windows. */
@@ -13,8 +13,12 @@ export interface Clocks {
 /** `given` stands in for all of them. */
 export function clocksOf(given: Clock | undefined, log: Log): Clocks {
   const { now, learnFrom } = serverClock({
-    tell: (behindMs) =>
-      log.warn(`the clock of this instance is ${behindMs} ms behind the store's, which is used`),
+    tell: (behindMs) => {
+      const seconds = Math.round(Math.abs(behindMs) / SECOND_MS)
+      const how =
+        seconds === 0 ? 'right again' : `${seconds} s ${behindMs > 0 ? 'behind' : 'ahead'}`
+      log.warn(`the clock of this instance is ${how}: the time of the store is used`)
+    },
   })
   return { clock: given ?? now, learnTime: learnFrom, steady: given ?? steadyClock }
 }
