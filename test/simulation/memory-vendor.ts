@@ -26,7 +26,7 @@ export interface VendorOptions {
   /** What the ids of its rows begin with; its name when absent. */
   readonly idPrefix?: string
   readonly mapping: Mapping
-  readonly marker: 'correlation' | 'external_id'
+  readonly marker: 'correlation' | 'external_id' | 'none'
   readonly comparesAndSets: boolean
   /** Whether writes are answered with the row and its version. */
   readonly answersRows: boolean

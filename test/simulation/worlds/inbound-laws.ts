@@ -27,6 +27,8 @@ export function inboundLaws(sim: Simulation, tables: ReadonlyMap<string, VendorT
   const epochs = new Map<string, number>()
   const held = new WeakMap<Actor, number>()
   const runs = new Map<string, StreamDocument['run']>()
+  /** Runs that came to their end once: a message that comes again may read anew what is long stored. */
+  const finished = new Set<string>()
   const idOfContent = new Map<string, string>()
   const working = new WeakMap<Actor, InboundMessage>()
 
@@ -52,6 +54,7 @@ export function inboundLaws(sim: Simulation, tables: ReadonlyMap<string, VendorT
     held.set(actor, epoch)
     runs.set(tenantId, after.run)
     live.streamCommitted(actor, after)
+    if (after.run?.finished) finished.add(after.run.runId)
   }
   const recordCommitted = (
     actor: Actor,
@@ -112,7 +115,7 @@ export function inboundLaws(sim: Simulation, tables: ReadonlyMap<string, VendorT
       for (const { before, after } of changes) {
         if (!before) live.resultCommitted({ actor }, after)
         const run = runs.get(after.tenantId)
-        if (run?.runId === after.id && !run.finished && !after.error) {
+        if (run?.runId === after.id && !finished.has(after.id) && !after.error) {
           sim.violate(3, `${actor.name} reports the end of a run that is still going on`)
         }
         if (before && before.recordsCreated !== after.recordsCreated) {
