@@ -26,7 +26,7 @@ export const recordScenarios: readonly Scenario[] = [
     world: 'census',
     plan: [],
     sees: /reports stream_stalled/,
-    seeds: 40,
+    seeds: 20,
   },
   {
     id: 'S30',

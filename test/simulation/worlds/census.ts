@@ -78,7 +78,7 @@ export const census: World = {
         const link = one.kind === 'record' ? linkOf(one, DESK) : undefined
         return link?.externalId === id && link.version !== null && link.version.time >= time
       })
-    playDesk(sim, desk, { hidden, sleepsMs: sleeps.fromMs, isRead })
+    playDesk(sim, desk, { hidden, sleepsMs: sleeps.fromMs, isRead, isTied })
     playApprovals(sim, stage.portsOf)
     return {
       examine: () =>
@@ -226,7 +226,9 @@ function playDesk(
     hidden,
     sleepsMs,
     isRead,
+    isTied,
   }: {
+    readonly isTied: () => boolean
     readonly hidden: Set<string>
     readonly sleepsMs: number
     readonly isRead: (row: VendorRow) => boolean
@@ -234,7 +236,8 @@ function playDesk(
 ): void {
   const { faults } = sim
   const write = (label: string) => ({ subject: `${label} wrote this`, body: `${label} says` })
-  const rows = between(faults, 'rows', [4, 30])
+  // All of one second, and where that matters more than a page of them.
+  const rows = between(faults, 'rows', isTied() ? [21, 32] : [4, 30])
   for (let index = 0; index < rows; index += 1) desk.create(write(`row ${index}`))
   const remove = (label: string, count: number) => {
     const chance = chanceOf(sim, label)

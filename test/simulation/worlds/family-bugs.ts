@@ -27,7 +27,10 @@ export const familyBugs: Readonly<Record<string, SyncBug>> = {
   'our-ids-there': {
     what: 'a field that names a record is written with our id of it',
     ports: inSource(({ mapping }) => ({
-      mapping: { ...mapping, fields: mapping.fields.map(({ reference: _, ...field }) => field) },
+      mapping: {
+        ...mapping,
+        fields: mapping.fields.map((field) => ({ ...field, reference: undefined })),
+      },
     })),
   },
   'waiting-is-failing': {

@@ -30,7 +30,8 @@ export function familyLaws(sim: Simulation, branches: readonly Branch[]) {
   const orphans = new Set<string>()
 
   const childCommitted = (actor: Actor, record: RecordDocument) => {
-    const parent = parents.get(String(record.fields['company']))
+    const { company } = record.fields
+    const parent = typeof company === 'string' ? parents.get(company) : undefined
     for (const [name, { parked, retryAt, attempts }] of Object.entries(record.links)) {
       if (retryAt !== undefined && attempts === undefined) {
         sim.note(actor.name, `${record.id} waits for ${parent?.id ?? 'its company'} at ${name}`)

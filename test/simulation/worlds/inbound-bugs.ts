@@ -1,10 +1,7 @@
 import { AppError } from '../../../src/core/errors.ts'
 import type { Collection, Document, Write } from '../../../src/core/collection.ts'
-import type { QueueDeclaration } from '../../../infra/local/service-bus/declaration.ts'
-import type { Source, SyncPorts } from '../../../src/sync/ports.ts'
+import type { Source } from '../../../src/sync/ports.ts'
 import type { ShardDocument } from '../../../src/sync/record.ts'
-import type { InboundMessage } from '../../../src/sync/task.ts'
-import type { Actor } from '../simulation.ts'
 
 import { inboundFormBugs, inSource, type InboundBug } from './inbound-form-bugs.ts'
 

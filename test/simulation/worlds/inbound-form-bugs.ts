@@ -77,8 +77,17 @@ export const inboundFormBugs: Readonly<Record<string, InboundBug>> = {
     }),
   },
   'news-wait': {
-    what: 'what the vendor tells at once is left to the next run',
-    ports: inSource(() => ({ fetchOne: async () => ({ kind: 'gone' }) })),
+    what: 'what the vendor tells at once waits until the quota of others is over',
+    ports: inSource(({ fetchOne }, { clock }) => ({
+      fetchOne: async (id, signal) => {
+        const minutesLeft = 15 - (clock().getUTCMinutes() % 20)
+        if (minutesLeft > 0) {
+          const afterMs = minutesLeft * 60_000
+          return { kind: 'retry', reason: 'others first', afterMs, limited: true }
+        }
+        return (await fetchOne?.(id, signal)) ?? { kind: 'gone' }
+      },
+    })),
   },
   'redriven-dropped': {
     what: 'a row that is sent again leaves the list, and its message is lost',
