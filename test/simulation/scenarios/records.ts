@@ -26,7 +26,6 @@ export const recordScenarios: readonly Scenario[] = [
     world: 'census',
     plan: [],
     sees: /reports stream_stalled/,
-    seeds: 20,
   },
   {
     id: 'S30',
