@@ -40,7 +40,7 @@ export function partitionOf({ tenantId, entityType }: StreamKey): readonly [stri
  * again means that the bus gave it up, and whatever it still commits is refused. Another run's lease is respected.
  */
 export async function takeLease(
-  ports: StorePorts,
+  ports: StorePorts & Pick<SyncPorts, 'results'>,
   key: StreamKey,
   work: { readonly runId: string; readonly slice: number; readonly overlapMs: number },
 ): Promise<Lease> {
@@ -49,8 +49,12 @@ export async function takeLease(
   const before = stored?.document
   const refusal = refusalOf(before?.run ?? null, work, now)
   if (refusal) return refusal
+  const last = before?.run ?? null
+  const isSame = last?.runId === work.runId
+  const untold = isSame ? undefined : await untoldOf(ports, key, last)
   const run: Run = {
-    ...(before?.run?.runId === work.runId ? before.run : newRun(before, work, now)),
+    ...(isSame ? last : newRun(before, work, now)),
+    ...(untold ? { newlyMissing: untold } : {}),
     slice: work.slice,
     leaseUntil: addMs(now, LEASE_MS).toISOString(),
   }
@@ -89,8 +93,6 @@ function newRun(
   now: Date,
 ): Omit<Run, 'slice' | 'leaseUntil'> {
   const { again, deletedTo, comparedAt, complete, missing } = before?.run ?? {}
-  // A run that never ended has told nobody what it found missing.
-  const untold = before?.run?.finished === false ? before.run.newlyMissing : undefined
   const behind = rewound(before?.cursor ?? null, overlapMs + durationOf(before?.run ?? null))
   return {
     runId,
@@ -98,13 +100,23 @@ function newRun(
     ...(comparedAt === undefined ? {} : { comparedAt }),
     ...(complete === undefined ? {} : { complete }),
     ...(missing === undefined ? {} : { missing }),
-    ...(untold === undefined ? {} : { newlyMissing: untold }),
     ...(again === undefined ? {} : { again }),
     position: again === undefined ? behind : earlierOf(again.from, behind),
     startedAt: now.toISOString(),
     counts: noCounts,
     finished: false,
   }
+}
+
+/** What a run has found missing and told nobody, because it never came to its report. */
+async function untoldOf(
+  { results }: Pick<SyncPorts, 'results'>,
+  { tenantId }: StreamKey,
+  run: Run | null,
+): Promise<Run['newlyMissing']> {
+  if (!run?.newlyMissing?.length) return undefined
+  const reported = run.finished && (await results.get([tenantId], run.runId))
+  return reported ? undefined : run.newlyMissing
 }
 
 /** A run that goes on among rows that may not be seen, whose number may be another by now. */

@@ -2,9 +2,10 @@ import { expect, test } from 'vitest'
 import type { SliceOutcome } from '../../src/sync/inbound.ts'
 import { checkpoint, takeLease } from '../../src/sync/lease.ts'
 import type { ShardDocument } from '../../src/sync/record.ts'
+import { resultOf, type SyncResult } from '../../src/sync/result.ts'
 import { inboundMessageShape } from '../../src/sync/task.ts'
 import { memoryCollection } from '../ports/memory-collection.ts'
-import { rowsOf, world } from './world.ts'
+import { rowsOf, task, world } from './world.ts'
 
 const titles = (records: readonly { fields: unknown }[]) => records.map(({ fields }) => fields)
 
@@ -133,7 +134,8 @@ test('S34: a field that the vendor has stopped to give is told once, and what we
 test('S34: a run that is taken over leaves it to the next one to tell of a missing field', async () => {
   const shards = memoryCollection<ShardDocument>()
   let nowMs = Date.parse('2026-03-01T10:00:00.000Z')
-  const ports = { shards, clock: () => new Date(nowMs) }
+  const results = memoryCollection<SyncResult>()
+  const ports = { shards, results, clock: () => new Date(nowMs) }
   const key = { tenantId: 't', entityType: 'incident', connectionId: 'c' }
   const take = async (runId: string) => {
     nowMs += 3_600_000
@@ -147,5 +149,18 @@ test('S34: a run that is taken over leaves it to the next one to tell of a missi
   const second = await take('second')
   expect(second.run).toMatchObject(found)
   await checkpoint(ports, { ...second, run: { ...second.run, finished: true } })
-  expect((await take('third')).run).not.toHaveProperty('newlyMissing')
+  const third = await take('third')
+  expect(third.run).toMatchObject(found)
+  const reported = { ...third.run, finished: true }
+  await checkpoint(ports, { ...third, run: reported })
+  const message = {
+    ...task,
+    correlationId: 'third',
+    taskId: task.id,
+    tenantId: 't',
+    enqueuedAt: third.run.startedAt,
+  }
+  const result = resultOf(inboundMessageShape.parse(message), reported, ports.clock())
+  await results.write(['t'], [{ kind: 'create', document: result }])
+  expect((await take('fourth')).run).not.toHaveProperty('newlyMissing')
 })
