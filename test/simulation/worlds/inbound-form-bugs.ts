@@ -76,6 +76,13 @@ export const inboundFormBugs: Readonly<Record<string, InboundBug>> = {
       openSource: (task) => ports.openSource({ ...task, priority: 'high' }),
     }),
   },
+  'news-as-runs': {
+    what: 'what the vendor tells at once is asked for as a run’s rows are',
+    ports: (ports) => ({
+      ...ports,
+      openSource: (task) => ports.openSource({ ...task, type: 'scheduled' }),
+    }),
+  },
   'news-wait': {
     what: 'what the vendor tells at once waits until the quota of others is over',
     ports: inSource(({ fetchOne }, { clock }) => ({

@@ -47,6 +47,20 @@ export const ringLifeBugs: Readonly<Record<string, SyncBug>> = {
       }
     },
   },
+  'identity-forgotten': {
+    what: 'a record that was deleted is not known any more: its row, made again, becomes another one',
+    ports: (ports, { kind }) => ({
+      ...ports,
+      shards: {
+        ...ports.shards,
+        getMany: async (partition, ids) => {
+          const found = await ports.shards.getMany(partition, ids)
+          if (kind !== 'inbound') return found
+          return found.filter(({ document }) => document.kind !== 'record' || !document.deleted)
+        },
+      },
+    }),
+  },
   'clock-decides': {
     what: 'of two changes the one with the later stamp wins, however close the stamps are',
     ports: inTasks((task) => ({ ...task, skewMs: 0 })),

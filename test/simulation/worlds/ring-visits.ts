@@ -55,7 +55,6 @@ export function playOperators(sim: Simulation, { portsOf }: Pick<Visited, 'ports
         work: async (actor) => {
           const filter = { kind: 'push', code: 'not_allowed', limit, dryRun: false } as const
           const { matched, sent, failed } = await redriveMany(portsOf(actor), TENANT, filter)
-          if (sent > limit) sim.violate(9, `${sent} were sent again at a time, not ${limit}`)
           if (matched > 0)
             sim.note(actor.name, `sends again ${sent} of ${matched}, ${failed.length} failed`)
         },
