@@ -129,6 +129,16 @@ test('a short page is not the end while a next link or the total says so', async
   expect(await stream.fetchPage(client, first, signal)).toMatchObject({ more: false })
 })
 
+test('S30: a page with fewer rows than were asked for is not the end while the total counts more', async () => {
+  const rows = ['a', 'b', 'c'].map((id) => row(id, '2026-03-01 09:00:00'))
+  const { client } = clientOf([
+    json({ result: rows }, 200, { 'x-total-count': '4' }),
+    json({ result: rows }, 200, { 'x-total-count': '3' }),
+  ])
+  expect(await stream.fetchPage(client, first, signal)).toMatchObject({ more: true })
+  expect(await stream.fetchPage(client, first, signal)).toMatchObject({ more: false })
+})
+
 test('a full page is not the end, whatever the total and the links say', async () => {
   const rows = Array.from({ length: 10 }, (_, at) => row(`${at}`, '2026-03-01 09:00:00'))
   const { client } = clientOf([
