@@ -18,6 +18,7 @@ const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 const FAULTS_MS = 3 * DAY_MS
 const REST_MS = 13 * DAY_MS
+const PAGE_SIZE = 20
 /** The list of deleted rows reaches back so far. */
 const LOG_MS = 7.5 * DAY_MS
 
@@ -65,7 +66,7 @@ export const census: World = {
         const source = sourceOver(sim, actor, { vendor })
         return vendor === desk ? censored(sim, actor, { source, hidden, isLogged, isTied }) : source
       },
-      readLimits: { pageSize: 20, sliceMs: 240_000, maxAttempts: 3 },
+      readLimits: { pageSize: PAGE_SIZE, sliceMs: 240_000, maxAttempts: 3 },
       pushLimits: { sliceMs: 240_000, maxAttempts: 10, leaseMs: 120_000 },
       timer: { everyMs: 12 * HOUR_MS, untilMs: START_MS + FAULTS_MS + REST_MS },
       asleep: (atMs) => atMs > sleeps.fromMs && atMs < sleeps.untilMs,
@@ -215,7 +216,7 @@ function censored(
 /** A vendor that goes by the time alone: of rows that share one it gives the first, again and again. */
 function tiedPage(source: Source, request: PageRequest, signal: AbortSignal): Promise<PageOutcome> {
   const after = request.after && { ...request.after, id: '' }
-  return source.fetchPage({ ...request, after, skip: 0 }, signal)
+  return source.fetchPage({ after, skip: 0, limit: Math.min(request.limit, PAGE_SIZE) }, signal)
 }
 
 /** Rows from the beginning; some are deleted, at times many; a permission is taken away for a day. */

@@ -20,7 +20,7 @@ export const stream = tableStream(ENTITY, {
 })
 
 /** How far a vendor's replica may lag. */
-const VENDOR_LAG_MS = 120_000
+const VENDOR_LAG_MS = 210_000
 
 interface Asked {
   readonly table: VendorTable | undefined
@@ -35,7 +35,16 @@ export function sourceOf(sim: Simulation, actor: Actor, { table, task, asked }: 
     now: actor.clock,
     call: (call: Parameters<VendorTable['answer']>[0]) =>
       sim.call(actor, site, {
-        kinds: ['crash-before', 'crash-after', 'delay', 'vendor-trouble', 'stale'],
+        // What a lagging replica says is met in so many ways that it comes more often than the rest.
+        kinds: [
+          'crash-before',
+          'crash-after',
+          'delay',
+          'vendor-trouble',
+          'stale',
+          'stale',
+          'stale',
+        ],
         failure: () => new Error('never'),
         effect: (fault): VendorAnswer => {
           if (fault?.kind === 'vendor-trouble') return trouble(fault.size)
