@@ -52,7 +52,7 @@ export function playSchema(sim: Simulation, tables: ReadonlyMap<string, VendorTa
 /** What did not fit is sent again, every hour, by its reason. */
 export function playOperators(sim: Simulation, portsOf: (actor: Actor) => SyncPorts): void {
   const limit = between(sim.faults, 'redriven at a time', [3, 12])
-  for (let index = 1; index <= 30; index += 1) {
+  for (let index = 1; index <= 47; index += 1) {
     sim.at(START_MS + index * 10 * MINUTE_MS + 90_000, () => {
       for (const tenantId of tenants) {
         sim.spawn({
