@@ -161,4 +161,15 @@ describe('lookups', () => {
     const late = calling(incidentEvent('b'), { id: 'evt-2', now: here.now() })
     expect(await here.receive(late)).toEqual({ kind: 'refused' })
   })
+
+  test('S11: what nobody could read is kept whole though the store was away when it came first', async () => {
+    const here = await world()
+    here.deliveries.goAway()
+    const call = calling('{"operation":"no such"}')
+    await expect(here.receive(call)).rejects.toMatchObject({ code: 'store_unavailable' })
+    delete here.deliveries.before
+    await here.receive(calling(incidentEvent('a'), { id: 'evt-2' }))
+    expect(await here.receive(call)).toMatchObject({ kind: 'accepted' })
+    expect(here.records('quarantined')).toMatchObject([{ body: { at: 'document' } }])
+  })
 })
