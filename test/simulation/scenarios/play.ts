@@ -14,28 +14,35 @@ export async function playAll(
     const { problem, struck, seen } = await play(scenario)
     if (problem !== undefined) failures += 1
     const happened = scenario.plan.length > 0 ? `${struck} faults` : `seen ${seen} times`
-    const { id, title } = scenario
-    say(`${id}: ${title}: ${problem ?? `holds (${SEEDS} seeds, ${happened})`}`)
+    const { id, title, seeds = SEEDS } = scenario
+    say(`${id}: ${title}: ${problem ?? `holds (${seeds} seeds, ${happened})`}`)
   }
   return failures
 }
 
 /** A plan that never strikes, and a sight that is never seen, say nothing: then it does not hold either. */
-async function play({ world: name, plan, sees }: Scenario) {
+async function play({ world: name, plan, sees, seeds = SEEDS }: Scenario) {
   const world = worlds.find((one) => one.name === name)
   if (!world) throw new Error(`no world is called ${name}`)
   let struck = 0
+  const sights = sees === undefined ? [] : [sees].flat()
+  const unseen = new Set(sights)
   let seen = 0
-  for (let seed = 1; seed <= SEEDS; seed += 1) {
-    const outcome = await attempt(world, { seed, plan, traced: sees !== undefined })
+  for (let seed = 1; seed <= seeds; seed += 1) {
+    const outcome = await attempt(world, { seed, plan, traced: sights.length > 0 })
     struck += outcome.struck.length
-    seen += outcome.timeline.filter(({ what }) => sees?.test(what)).length
+    for (const { what } of outcome.timeline) {
+      const here = sights.filter((sight) => sight.test(what))
+      if (here.length > 0) seen += 1
+      for (const sight of here) unseen.delete(sight)
+    }
     const { violation } = outcome
     if (violation) return { problem: `seed ${seed}: ${violation.message}`, struck, seen }
   }
-  if (plan.length > 0 && struck < SEEDS) {
-    return { problem: `its faults struck ${struck} times in ${SEEDS} seeds`, struck, seen }
+  if (plan.length > 0 && struck < seeds) {
+    return { problem: `its faults struck ${struck} times in ${seeds} seeds`, struck, seen }
   }
-  if (sees && seen === 0) return { problem: `${sees.source} was never seen`, struck, seen }
+  const [never] = unseen
+  if (never) return { problem: `${never.source} was never seen`, struck, seen }
   return { problem: undefined, struck, seen }
 }

@@ -1,4 +1,5 @@
 import type { PlannedFault } from '../faults.ts'
+import { ingestScenarios } from './ingest.ts'
 
 /** A scenario of the design as a plan of faults; everything else still follows the seed, so a few are played. */
 export interface Scenario {
@@ -6,8 +7,10 @@ export interface Scenario {
   readonly title: string
   readonly world: string
   readonly plan: readonly PlannedFault[]
-  /** What the seeds play themselves: a line of the timeline that shows that they did. */
-  readonly sees?: RegExp
+  /** What the seeds play themselves: lines of the timeline, each of which shows that they did. */
+  readonly sees?: RegExp | readonly RegExp[]
+  /** How many seeds it is played with, where a few do not play everything. */
+  readonly seeds?: number
 }
 
 const vendors = ['snow', 'force', 'hub'] as const
@@ -21,6 +24,7 @@ const nths = (
 ) => numbers.map((nth): PlannedFault => ({ site, nth, ...fault }))
 
 export const scenarios: readonly Scenario[] = [
+  ...ingestScenarios,
   {
     id: 'S1',
     title: 'the process dies before the notified event is stored',

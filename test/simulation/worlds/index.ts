@@ -1,10 +1,21 @@
 import type { World } from '../world.ts'
+import { gate } from './gate.ts'
 import { inbound } from './inbound.ts'
 import { refresh } from './refresh.ts'
 import { limits } from './limits.ts'
 import { receiver } from './receiver.ts'
 import { ring } from './ring.ts'
+import { watch } from './watch.ts'
 import { webhook } from './webhook.ts'
 
 /** Every world that the simulator knows. */
-export const worlds: readonly World[] = [inbound, ring, refresh, receiver, limits, webhook]
+export const worlds: readonly World[] = [
+  inbound,
+  ring,
+  refresh,
+  receiver,
+  gate,
+  watch,
+  limits,
+  webhook,
+]

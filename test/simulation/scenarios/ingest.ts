@@ -1,0 +1,195 @@
+import type { PlannedFault } from '../faults.ts'
+import type { Scenario } from './scripts.ts'
+
+const calm: readonly PlannedFault[] = []
+
+/** What comes in at webhook addresses, and what limits and tenants do to it. */
+export const ingestScenarios: readonly Scenario[] = [
+  {
+    id: 'S5',
+    title: 'two deliveries of different ids tell one change: one job, and both are in the audit',
+    world: 'gate',
+    plan: calm,
+    sees: /says accepted to a change that another delivery tells as well/,
+  },
+  {
+    id: 'S6',
+    title: 'bodies that no parser writes again as they were are verified and kept byte by byte',
+    world: 'gate',
+    plan: calm,
+    sees: [
+      /says accepted to a body with 1\.0/,
+      /says accepted to a body with escaped letters/,
+      /says accepted to a body with a key twice/,
+      /says accepted to a body with 20 digits/,
+      /says accepted to a body with a line end/,
+      /says accepted to a body in gzip/,
+    ],
+  },
+  {
+    id: 'S7',
+    title: 'signature headers of every broken form are refused, and none is a fault of ours',
+    world: 'gate',
+    plan: calm,
+    seeds: 30,
+    sees: [
+      /says refused to no signature/,
+      /says refused to an empty signature/,
+      /says refused to a short signature/,
+      /says refused to a signature of other signs/,
+      /says refused to a signature with another prefix/,
+      /says refused to a signature in upper case/,
+      /says refused to a signature twice/,
+    ],
+  },
+  {
+    id: 'S8',
+    title: 'stamps ten minutes off and of another unit are refused; an old event needs a leave',
+    world: 'gate',
+    plan: calm,
+    seeds: 30,
+    sees: [
+      /says refused to a stamp -10 minutes off/,
+      /says refused to a stamp 10 minutes off/,
+      /says refused to a stamp in another unit/,
+      /says accepted to a day-old event with a leave/,
+      /says refused to a leave for another body/,
+      /says refused to a leave that is over/,
+    ],
+  },
+  {
+    id: 'S9',
+    title: 'a secret changes while events come in; one that leaked is refused at once, and told of',
+    world: 'gate',
+    plan: calm,
+    sees: [
+      /lets the old secret run out/,
+      /revokes the old secret/,
+      /says refused to a signature by a secret that has ended/,
+    ],
+  },
+  {
+    id: 'S9',
+    title: 'the operator’s process dies within the revocation, and the clocks differ',
+    world: 'gate',
+    plan: [
+      { site: 'receiver clock', kind: 'skew', size: 0 },
+      { site: 'operator registrations.write', nth: 2, kind: 'crash-after' },
+      { site: 'operator registrations.get', nth: 2, kind: 'unavailable' },
+    ],
+    sees: /says refused to a signature by a secret that has ended/,
+  },
+  {
+    id: 'S10',
+    title: 'handshakes of five vendors, with wrong tokens, markup, too much, and for nobody',
+    world: 'gate',
+    plan: calm,
+    seeds: 30,
+    sees: [
+      /says answered to a challenge at/,
+      /says answered to a challenge of nobody/,
+      /says answered to too long a challenge/,
+      /says answered to a validation token/,
+      /says answered to a verify token/,
+      /says answered to a wrong verify token/,
+      /says answered to a token to be signed/,
+      /says answered to a challenge-response check/,
+      /says answered to a check of markup/,
+      /says unknown_registration to .* for nobody/,
+    ],
+  },
+  {
+    id: 'S11',
+    title:
+      'bodies that are too large are not read on; what nobody can use is kept and queues nothing',
+    world: 'gate',
+    plan: calm,
+    seeds: 30,
+    sees: [
+      /says the body is larger .* to a body larger than it may be/,
+      /says the body is larger .* to a large body that tells no length/,
+      /to a bomb in gzip/,
+      /to a thousand and one elements/,
+      /to a nest/,
+      /to an event around a nest/,
+    ],
+  },
+  {
+    id: 'S11',
+    title: 'the store is away when what nobody can read comes first',
+    world: 'gate',
+    plan: [1, 2, 3, 5].map((nth) => ({
+      site: 'receiver deliveries.write',
+      nth,
+      kind: 'unavailable' as const,
+    })),
+    sees: /says the delivery could not be stored/,
+    seeds: 30,
+  },
+  {
+    id: 'S13',
+    title: 'statuses come late, twice, together and at two instances: the highest stands',
+    world: 'gate',
+    plan: [
+      { site: 'receiver standings.get', nth: 2, kind: 'stale', size: 0.9 },
+      { site: 'receiver standings.write', kind: 'delay', size: 0.5 },
+    ],
+    seeds: 30,
+    sees: [/says accepted to the status sent/, /says accepted to the status read/, /refused at 0/],
+  },
+  {
+    id: 'S14',
+    title:
+      'a subscription runs out while its vendor or we are away: made anew, marked, read, told once',
+    world: 'watch',
+    plan: calm,
+    sees: [
+      /webhook subscription failed: Graph answered 503/,
+      /webhook subscription failed: nothing was told/,
+      /marks a gap from/,
+      /has everything read again/,
+    ],
+  },
+  {
+    id: 'S14',
+    title:
+      'the vendor says that something was missed, that it has removed it, that it must be authorized',
+    world: 'watch',
+    plan: calm,
+    seeds: 20,
+    sees: [/tells missed/, /tells subscriptionRemoved/, /tells reauthorizationRequired/],
+  },
+  {
+    id: 'S14',
+    title: 'the timer’s process dies between the vendor’s yes and our note of it',
+    world: 'watch',
+    plan: [
+      { site: 'keeper graph.subscriptions', nth: 2, kind: 'crash-after' },
+      { site: 'keeper subscriptions.write', nth: 7, kind: 'crash-before' },
+      { site: 'keeper queue.send', kind: 'answer-lost' },
+      { site: 'keeper timer', nth: 6, kind: 'twice' },
+    ],
+    sees: /marks a gap from/,
+  },
+  {
+    id: 'S15',
+    title: 'what one tenant’s sender has signed is refused at another’s address, and told of there',
+    world: 'gate',
+    plan: calm,
+    sees: /says refused to a signature of another tenant/,
+  },
+  {
+    id: 'S16',
+    title: 'a batch with one malformed element: one answer, the others go on, the one is kept',
+    world: 'gate',
+    plan: calm,
+    sees: /says accepted to a batch with one malformed element/,
+  },
+  {
+    id: 'S17',
+    title: 'one tenant floods: it is told to come later before anything is taken, and nobody waits',
+    world: 'gate',
+    plan: calm,
+    sees: [/says limited to one of a flood/, /says accepted to one of a flood/],
+  },
+]
