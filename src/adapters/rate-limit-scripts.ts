@@ -19,7 +19,7 @@ if not now then
 end
 local max, min, ceil, floor = math.max, math.min, math.ceil, math.floor
 local function expiry(ms) return ceil(max(0, ms)) + 1000 end
-local LAYOUTS = { '<d', '<dd', '<ddd', '<dddd', '<ddddd', '<dddddd' }
+local LAYOUTS = { '<d', '<dd', '<ddd', '<dddd', '<ddddd', '<dddddd', '<ddddddd' }
 local function written(values) return struct.pack(LAYOUTS[#values], unpack(values)) end
 local function read(bytes)
   local layout = bytes and LAYOUTS[#bytes / 8]
@@ -197,12 +197,17 @@ return answers
 export const learnScript = ({ learning: l }: LimitNumbers): string => `${PRELUDE}
 local learned = read(redis.call('GET', KEYS[1]))
 if not learned[6] then learned = { 0, 1, 0, 0, 0, 0 } end
+learned[7] = learned[7] or 0
 local function given(index) return tonumber(ARGV[index]) end
 local factor = min(1, learned[2] + max(0, now - learned[3]) / ${l.RECOVERY_MS})
 local cut = ARGV[2] == '1' and now >= learned[3]
 if cut then learned[2] = max(${l.FLOOR}, factor * ${l.CUT}) end
-local unnamed = cut and now + ${l.PAUSE_MS} / learned[2] ^ 2 or 0
-learned[1] = max(learned[1], given(3) or unnamed)
+if cut and not given(3) then
+  local calm = learned[7] == 0 or now - learned[3] > max(${l.CALM_MS}, learned[7])
+  learned[7] = calm and ${l.GUESS_MS} or min(${l.LONGEST_GUESS_MS}, learned[7] * ${l.GUESS_GROWTH})
+  learned[1] = max(learned[1], now + learned[7])
+end
+learned[1] = max(learned[1], given(3) or 0)
 if cut then learned[3] = max(now + ${l.EPISODE_MS}, learned[1]) end
 learned[4], learned[5] = given(4) or learned[4], given(5) or learned[5]
 learned[6] = given(7) or learned[6]

@@ -10,6 +10,8 @@ export interface Learned {
   readonly paceUntil: number
   /** The vendor's own limit of a day, 0 when it never named one. */
   readonly dayLimit: number
+  /** How long the last refusal that named no time was waited out. */
+  readonly guessedMs: number
 }
 
 export const nothingLearned: Learned = {
@@ -19,6 +21,7 @@ export const nothingLearned: Learned = {
   paceMs: 0,
   paceUntil: 0,
   dayLimit: 0,
+  guessedMs: 0,
 }
 
 /** What one answer teaches. Instants in milliseconds since the epoch. */
@@ -37,11 +40,24 @@ const FLOOR = 0.05
 const RECOVERY_MS = 10 * 60_000
 /** Calls under way together are refused together: that is one refusal. */
 const EPISODE_MS = 2_000
-/** A refusal that names no time is waited out for so long over the square of the share in force: 4 s, 16 s, 64 s, … */
-const PAUSE_MS = 1_000
+/** A refusal that names no time is waited out for 4 s, one that follows it for four times as long as the one before. */
+const GUESS_MS = 4_000
+const GUESS_GROWTH = 4
+const LONGEST_GUESS_MS = 400_000
+/** It follows when the last wait ended less than this ago, or less than that wait was long. */
+const CALM_MS = 30_000
 
 /** The numbers above, for interpreters elsewhere. */
-export const learning = { CUT, FLOOR, RECOVERY_MS, EPISODE_MS, PAUSE_MS } as const
+export const learning = {
+  CUT,
+  FLOOR,
+  RECOVERY_MS,
+  EPISODE_MS,
+  GUESS_MS,
+  GUESS_GROWTH,
+  LONGEST_GUESS_MS,
+  CALM_MS,
+} as const
 
 /** The share of the configured rate that may be used now: it grows back evenly, and not before a pause is over. */
 export function factorAt({ factor, factorAt: since }: Learned, nowMs: number): number {
@@ -58,8 +74,10 @@ export function pacedBy(learned: Learned, intervalMs: number, nowMs: number): nu
 export function learn(learned: Learned, lesson: Lesson, nowMs: number): Learned {
   const cut = lesson.refused && nowMs >= learned.factorAt
   const factor = cut ? Math.max(FLOOR, factorAt(learned, nowMs) * CUT) : learned.factor
-  const unnamed = cut ? nowMs + PAUSE_MS / factor ** 2 : 0
-  const pausedUntil = Math.max(learned.pausedUntil, lesson.pausedUntil ?? unnamed)
+  const guesses = cut && lesson.pausedUntil === undefined
+  const guessedMs = guesses ? guessOf(learned, nowMs) : learned.guessedMs
+  const until = lesson.pausedUntil ?? (guesses ? nowMs + guessedMs : 0)
+  const pausedUntil = Math.max(learned.pausedUntil, until)
   return {
     pausedUntil,
     factor,
@@ -67,5 +85,11 @@ export function learn(learned: Learned, lesson: Lesson, nowMs: number): Learned 
     paceMs: lesson.pace?.intervalMs ?? learned.paceMs,
     paceUntil: lesson.pace?.until ?? learned.paceUntil,
     dayLimit: lesson.day?.limit ?? learned.dayLimit,
+    guessedMs,
   }
+}
+
+function guessOf({ guessedMs, factorAt: since }: Learned, nowMs: number): number {
+  const isCalm = guessedMs === 0 || nowMs - since > Math.max(CALM_MS, guessedMs)
+  return isCalm ? GUESS_MS : Math.min(LONGEST_GUESS_MS, guessedMs * GUESS_GROWTH)
 }

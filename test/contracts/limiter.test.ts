@@ -261,6 +261,25 @@ describe.for(available)('limits kept %s', (name) => {
     expect(await intervalNow()).toBe(100)
   })
 
+  test('S53: begin with the shortest wait again when calls went well for as long as the last wait', async () => {
+    using here = open()
+    const { pace, take, learn } = fresh()
+    const call = take([pace('connection', 1, { learns: true, allowance: 1_000_000 })])
+    const waitAfter = async (quietMs: number) => {
+      here.nowMs += quietMs
+      await learn(here.store, { refused: true })
+      const verdict = await here.store.take(call)
+      const waitMs = verdict.kind === 'wait' ? Math.round(verdict.waitMs) : 0
+      here.nowMs += waitMs
+      return waitMs
+    }
+    const waits = []
+    for (const quietMs of [0, 1, 29_000, 63_000, 1, 399_000, 401_000, 31_000]) {
+      waits.push(await waitAfter(quietMs))
+    }
+    expect(waits).toEqual([4_000, 16_000, 64_000, 256_000, 400_000, 400_000, 4_000, 4_000])
+  })
+
   test('S53: never go slower than a twentieth, however often they are refused', async () => {
     using here = open()
     const { pace, take, learn } = fresh()
