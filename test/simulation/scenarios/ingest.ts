@@ -192,4 +192,33 @@ export const ingestScenarios: readonly Scenario[] = [
     plan: calm,
     sees: [/says limited to one of a flood/, /says accepted to one of a flood/],
   },
+  {
+    id: 'S53',
+    title: 'refusals in seconds, dates, milliseconds, of a day, of the past, and of nothing',
+    world: 'limits',
+    plan: calm,
+    seeds: 40,
+    sees: [
+      /refuses in seconds/,
+      /refuses by a date/,
+      /refuses by nothing/,
+      /refuses of a day/,
+      /refuses by a reset in seconds/,
+      /refuses by a reset in milliseconds/,
+      /refuses by a reset in the past/,
+      /refuses by less than nothing/,
+      /the provider answers 429/,
+    ],
+  },
+  {
+    id: 'S53',
+    title: 'the clock of one who is refused is an hour behind, of another an hour ahead',
+    world: 'limits',
+    plan: [
+      { site: 'instance clock', kind: 'skew', size: 0 },
+      { site: 'instance clock', nth: 2, kind: 'skew', size: 0.99 },
+    ],
+    seeds: 20,
+    sees: /the provider answers 429/,
+  },
 ]
