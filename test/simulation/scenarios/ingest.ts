@@ -221,4 +221,12 @@ export const ingestScenarios: readonly Scenario[] = [
     seeds: 20,
     sees: /the provider answers 429/,
   },
+  {
+    id: 'S54',
+    title: 'a backfill that wants the whole day leaves room for what people write',
+    world: 'limits',
+    plan: calm,
+    seeds: 20,
+    sees: [/heavy calls \(backfill\)/, /heavy calls \(person\), the provider answers 200/],
+  },
 ]

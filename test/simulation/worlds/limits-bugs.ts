@@ -107,6 +107,13 @@ export const limitsBugs: Readonly<Record<string, LimitsBug>> = {
       },
     }),
   },
+  'one-lane': {
+    what: 'a backfill may use up the day before people have written',
+    limiter: (limiter) => ({
+      ...limiter,
+      checkRateLimit: (call) => limiter.checkRateLimit({ ...call, lane: 'person' }),
+    }),
+  },
   'client-time': {
     what: 'windows are counted by the clock of whoever asks',
     clientTime: true,

@@ -1,3 +1,5 @@
+import type { Decision } from '../../../src/rate-limit/limiter.ts'
+import type { Lane } from '../../../src/rate-limit/limits.ts'
 import type { Actor, Simulation } from '../simulation.ts'
 
 const MINUTE_MS = 60_000
@@ -27,11 +29,13 @@ interface Circumstances {
   /** When the world has come to rest, and when nobody wants anything any more. */
   readonly calmMs: number
   readonly endMs: number
+  /** A day holds less than is wanted. */
+  readonly isScarce: boolean
 }
 
 /** What has to hold of every call, and in the end. */
 export function limitsLaws(sim: Simulation, circumstances: Circumstances) {
-  const { perMinute, partAlone, others, calmMs, endMs } = circumstances
+  const { perMinute, partAlone, others, calmMs, endMs, isScarce } = circumstances
   /** Whose calls were made after all had calmed down. */
   const served = new Set<string>()
   let failedMs = -Infinity
@@ -93,9 +97,12 @@ export function limitsLaws(sim: Simulation, circumstances: Circumstances) {
       pausedUntilMs = refusedMs + pauseMs
       knownMs = sim.now()
     },
-    sentAway: (ms: number) => {
-      if (ms > LONGEST_PAUSE_MS)
-        sim.violate(9, `somebody is sent away for ${Math.round(ms / 1_000)} s`)
+    sentAway: ({ waitMs, level }: Exclude<Decision, { kind: 'allowed' }>, lane: Lane) => {
+      const seconds = Math.round(waitMs / 1_000)
+      if (waitMs > LONGEST_PAUSE_MS) sim.violate(9, `somebody is sent away for ${seconds} s`)
+      if (level === 'day' && lane === 'person') {
+        sim.violate(8, 'a person finds the day used up by a backfill')
+      }
     },
     examine: () => {
       for (const { tenant, sinceMs } of waiting.values()) {
@@ -109,7 +116,7 @@ export function limitsLaws(sim: Simulation, circumstances: Circumstances) {
       const most = (perMinute * (endMs - calmMs)) / MINUTE_MS
       const isBusy = [...waiting.values()].some(({ tenant }) => tenant === 'heavy')
       const least = most * (others ? LEAST_USE_AFTER_REFUSALS : LEAST_USE)
-      if (isBusy && calmCalls < least) {
+      if (isBusy && !isScarce && calmCalls < least) {
         sim.violate(9, `${calmCalls} of ${most} calls were made, and somebody wanted more`)
       }
     },

@@ -1,6 +1,6 @@
 import { AppError } from '../../../src/core/errors.ts'
 import { limiter, type Limiter, type LimiterPorts } from '../../../src/rate-limit/limiter.ts'
-import type { LimitOverrides, OutgoingCall } from '../../../src/rate-limit/limits.ts'
+import type { Lane, LimitOverrides, OutgoingCall } from '../../../src/rate-limit/limits.ts'
 import { localLimits } from '../../../src/rate-limit/local.ts'
 import type { LimitStore } from '../../../src/rate-limit/ports.ts'
 import type { Answer } from '../../../src/rate-limit/refusals.ts'
@@ -18,6 +18,8 @@ const FAULTS_MS = 4 * MINUTE_MS
 /** Nobody waits longer than an hour, and those who waited so long shall be seen to go on. */
 const REST_MS = 70 * MINUTE_MS
 const PART_ALONE = 0.1
+/** Calls that a connection may make in a day, of which light tenants need few. */
+const SCARCE_DAY = 120
 /** The commands of the shared store end after so long. */
 const LONGEST_COMMAND_MS = 500
 /** A message whose worker died comes again after so long. */
@@ -51,13 +53,22 @@ export const limits: World = {
     const isLong = tongue.name === 'of a day'
     const endMs = START_MS + (isLong ? 73 : others ? 20 : 9) * MINUTE_MS
     const calmMs = endMs - (others ? 4 : 2) * MINUTE_MS
-    const laws = limitsLaws(sim, { perMinute, partAlone: PART_ALONE, others, calmMs, endMs })
+    // In some runs the flood is a backfill that would use up the whole day of its connection.
+    const isScarce = !others && faults.chance('scarce') < 0.4
+    const laws = limitsLaws(sim, {
+      perMinute,
+      partAlone: PART_ALONE,
+      others,
+      calmMs,
+      endMs,
+      isScarce,
+    })
     const vendor = provider({ perMinute, window })
     sim.note('provider', `refuses ${tongue.name}`)
     let asking = sim.date
     const store = localLimits(() => asking())
     const outage = playOutages(sim)
-    const overrides = overridesFor(perMinute)
+    const overrides = overridesFor(perMinute, isScarce ? SCARCE_DAY : 100_000_000)
     const open = (actor: Actor): Limiter => {
       const ports: LimiterPorts = {
         shared: storeOver(sim, actor, {
@@ -92,7 +103,7 @@ export const limits: World = {
       const told = new Headers({ date, ...tongue.headers(nowMs, freeMs) })
       return { answer: { status, headers: told }, pauseMs: tongue.pauseMs(freeMs) }
     }
-    const working = { sim, living, laws, call, isLong, endMs }
+    const working = { sim, living, laws, call, isLong, endMs, isScarce }
     playTenants(working)
     if (others) playOthers(sim, () => vendor.call(sim.now()))
     sim.at(endMs, laws.examine)
@@ -100,10 +111,10 @@ export const limits: World = {
   },
 }
 
-function overridesFor(perMinute: number): LimitOverrides {
+function overridesFor(perMinute: number, day: number): LimitOverrides {
   const operations = { fetch: perMinute, update: perMinute, create: perMinute }
   const shared = { integration: perMinute, operations, quotaOf: 'integration' } as const
-  const own = { connection: perMinute, day: 100_000_000 }
+  const own = { connection: perMinute, day }
   return { tenant: 1_000_000, incoming: {}, integrations: { provider: { ...shared, ...own } } }
 }
 
@@ -199,6 +210,8 @@ interface Working {
   readonly isLong: boolean
   /** Nobody wants anything after. */
   readonly endMs: number
+  /** There is less for a day than is wanted. */
+  readonly isScarce: boolean
 }
 
 interface Refusal {
@@ -222,15 +235,24 @@ function playOthers(sim: Simulation, call: () => void): void {
 function playTenants(working: Working): void {
   const { sim } = working
   const { faults } = sim
-  const { isLong, endMs } = working
+  const { isLong, endMs, isScarce } = working
+  const lane = isScarce ? 'backfill' : 'incremental'
   const jobs = between(faults, 'flood', [3, 8])
   const flood = async (name: string): Promise<void> => {
     for (let turn = 0; sim.now() < endMs; turn += 1) {
-      await callOnce(working, { tenant: 'heavy', name: `${name} ${turn}` })
+      await callOnce(working, { tenant: 'heavy', name: `${name} ${turn}`, lane })
     }
   }
   for (let job = 0; job < jobs; job += 1) {
     sim.act(START_MS + job * 50, `act job ${job}`, () => void flood(`job ${job}`))
+  }
+  if (isScarce) {
+    // People of the flooding tenant write now and then.
+    for (let person = 0; person < 6; person += 1) {
+      const name = `person ${person}`
+      const atMs = START_MS + 2 * MINUTE_MS + faults.chance(name) * 6 * MINUTE_MS
+      sim.at(atMs, () => void callOnce(working, { tenant: 'heavy', name, lane: 'person' }))
+    }
   }
   const light = between(faults, 'light tenants', [1, 3])
   for (let tenant = 0; tenant < light; tenant += 1) {
@@ -239,7 +261,10 @@ function playTenants(working: Working): void {
       const name = `light ${tenant} ${turn}`
       atMs += 5_000 + faults.chance(`${name} gap`) * 25_000
       if (isLong && isIdle(atMs, endMs)) continue
-      sim.at(atMs, () => void callOnce(working, { tenant: `light-${tenant}`, name }))
+      sim.at(
+        atMs,
+        () => void callOnce(working, { tenant: `light-${tenant}`, name, lane: 'incremental' }),
+      )
     }
   }
 }
@@ -252,14 +277,14 @@ function isIdle(atMs: number, endMs: number): boolean {
 /** A message until its call was answered with more than "later". */
 async function callOnce(
   { sim, living, laws, call }: Working,
-  { tenant, name }: { readonly tenant: string; readonly name: string },
+  { tenant, name, lane }: { readonly tenant: string; readonly name: string; readonly lane: Lane },
 ): Promise<void> {
   const outgoing: OutgoingCall = {
     integrationId: 'provider',
     operation: 'fetch',
     tenantId: tenant,
     connectionId: `conn-${tenant}`,
-    lane: 'incremental',
+    lane,
   }
   const wait = (ms: number) =>
     new Promise<void>((resolve) => {
@@ -279,7 +304,7 @@ async function callOnce(
     const decision = await Promise.race([asked, wait(REDELIVERY_MS)])
     if (!decision) continue
     if (decision.kind !== 'allowed') {
-      laws.sentAway(decision.waitMs)
+      laws.sentAway(decision, lane)
       await wait(decision.waitMs + sim.faults.chance(`${name} back ${turn}`) * 500)
       continue
     }
@@ -288,7 +313,7 @@ async function callOnce(
     const refusal = call(sim.now())
     const answer = refusal?.answer ?? { status: 200, headers: new Headers() }
     laws.called(refusal === undefined)
-    sim.note(actor.name, `${tenant} calls, the provider answers ${answer.status}`)
+    sim.note(actor.name, `${tenant} calls (${lane}), the provider answers ${answer.status}`)
     const refusedMs = sim.now()
     const learned = instance.learnFrom(outgoing, answer).then(() => true)
     const isKnown = await Promise.race([learned, wait(2_000)])
