@@ -229,4 +229,46 @@ export const ingestScenarios: readonly Scenario[] = [
     seeds: 20,
     sees: [/heavy calls \(backfill\)/, /heavy calls \(person\), the provider answers 200/],
   },
+  {
+    id: 'S52',
+    title:
+      'phones ask under another name, for another tenant’s host, and for hosts that read alike',
+    world: 'doors',
+    plan: calm,
+    seeds: 30,
+    sees: [
+      /asks for .* user1 and gets a token/,
+      /asks for .* user2 and gets a token/,
+      /gets the token is of another user/,
+      /gets instanceUrl is not a registered instance/,
+      /gets Refresh token not found/,
+    ],
+  },
+  {
+    id: 'S55',
+    title:
+      'tenants whose ids run into each other knock at every door, with the names of the others',
+    world: 'doors',
+    plan: calm,
+    seeds: 30,
+    sees: [
+      /canary0x posts to canary1x/,
+      /canary1x posts to canary1x/,
+      /canary0x reads a registration of canary1x/,
+      /canary1x reads the list of deliveries of canary0x/,
+      /canary0x asks for canary1x/,
+    ],
+  },
+  {
+    id: 'S55',
+    title: 'processes that serve many tenants die between two of them',
+    world: 'doors',
+    plan: [
+      { site: 'process deliveries.write', nth: 2, kind: 'crash-after' },
+      { site: 'process registrations.get', nth: 3, kind: 'stale', size: 0.9 },
+      { site: 'worker shards.write', nth: 2, kind: 'crash-before' },
+      { site: 'worker delivery', nth: 3, kind: 'lock-lost', size: 0 },
+    ],
+    seeds: 20,
+  },
 ]

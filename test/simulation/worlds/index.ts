@@ -1,4 +1,5 @@
 import type { World } from '../world.ts'
+import { doors } from './doors.ts'
 import { gate } from './gate.ts'
 import { inbound } from './inbound.ts'
 import { refresh } from './refresh.ts'
@@ -16,6 +17,7 @@ export const worlds: readonly World[] = [
   receiver,
   gate,
   watch,
+  doors,
   limits,
   webhook,
 ]
