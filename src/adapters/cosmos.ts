@@ -20,12 +20,15 @@ import type {
 } from '../core/collection.ts'
 import { AppError } from '../core/errors.ts'
 import { leanHttpClient, onePartition } from './cosmos-http.ts'
+import type { TimedAnswer } from './server-clock.ts'
 
 export interface CosmosOptions {
   readonly endpoint: string
   readonly database: string
   /** Account key, or the credential of a managed identity. */
   readonly auth: { readonly key: string } | { readonly credential: TokenCredential }
+  /** Takes what each answer says of the service's time. */
+  readonly learnTime?: (answer: TimedAnswer) => void
 }
 
 export interface CosmosDatabase extends Disposable {
@@ -38,11 +41,11 @@ const REQUEST_TIMEOUT_MS = 10_000
 /** Ids in one query: its text grows with them. */
 const IDS_PER_QUERY = 100
 
-export function openCosmos({ endpoint, database, auth }: CosmosOptions): CosmosDatabase {
+export function openCosmos({ endpoint, database, auth, learnTime }: CosmosOptions): CosmosDatabase {
   const client = new CosmosClient({
     endpoint,
     ...('key' in auth ? { key: auth.key } : { aadCredentials: auth.credential }),
-    httpClient: leanHttpClient(),
+    httpClient: leanHttpClient(learnTime),
     connectionPolicy: {
       requestTimeout: REQUEST_TIMEOUT_MS,
       retryOptions: { maxWaitTimeInSeconds: THROTTLE_PATIENCE_SECONDS },
