@@ -12,8 +12,6 @@ test.for(Object.keys(samples))('%s', (name) => {
 })
 
 describe('what a hint teaches', () => {
-  const nowMs = now.getTime()
-
   test('a limit without what remains is a pace until its reset', () => {
     const hint = { refused: false, limit: 500, windowMs: HOUR, resetAt: inSeconds(1_800) }
     expect(lessonOf(hint, now)).toEqual({

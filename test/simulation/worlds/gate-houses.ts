@@ -47,10 +47,6 @@ export const houses = {
 
 export const allHouses: readonly House[] = Object.values(houses)
 
-export function houseOf(id: string): House | undefined {
-  return allHouses.find((one) => one.id === id)
-}
-
 export function targetOf({ id, entityType, scheme }: House): SyncTarget {
   return {
     taskId: `task-${id}`,

@@ -121,8 +121,9 @@ export function gateLaws(sim: Simulation, keys: Keys) {
     revoked: (named: readonly { readonly id: string }[], sinceMs: number) => {
       const ids = new Set(named.map(({ id }) => id))
       for (const { atMs, delivery } of stored.values()) {
-        const { registrationId, verified, secretId = 's1' } = delivery
-        const isAsked = registrationId === houses.snow.id && verified && secretId === 's1'
+        const { registrationId, verified, status, secretId = 's1' } = delivery
+        const isDelivery = verified && status !== 'duplicate'
+        const isAsked = isDelivery && registrationId === houses.snow.id && secretId === 's1'
         if (isAsked && atMs < sinceMs - LONGEST_LAG_MS && !ids.has(delivery.id)) {
           sim.violate(5, `a revocation does not name ${delivery.id}, which the secret let in`)
         }
