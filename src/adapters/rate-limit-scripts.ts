@@ -191,8 +191,8 @@ return answers
 `
 
 /**
- * `learn` of rate-limit/learned.ts. KEYS: learned, budget. ARGV: now or nothing, whether refused, pause until, pace,
- * pace until, day's use, day's limit, the budget's period (each nothing where the answer said nothing).
+ * `learn` of rate-limit/learned.ts. KEYS: learned, budget. ARGV: now or nothing, whether refused, how long to pause, pace,
+ * for how long, day's use, day's limit, the budget's period (each nothing where the answer said nothing).
  */
 export const learnScript = ({ learning: l }: LimitNumbers): string => `${PRELUDE}
 local learned = read(redis.call('GET', KEYS[1]))
@@ -207,9 +207,9 @@ if cut and not given(3) then
   learned[7] = calm and ${l.GUESS_MS} or min(${l.LONGEST_GUESS_MS}, learned[7] * ${l.GUESS_GROWTH})
   learned[1] = max(learned[1], now + learned[7])
 end
-learned[1] = max(learned[1], given(3) or 0)
+if given(3) then learned[1] = max(learned[1], now + given(3)) end
 if cut then learned[3] = max(now + ${l.EPISODE_MS}, learned[1]) end
-learned[4], learned[5] = given(4) or learned[4], given(5) or learned[5]
+if given(5) then learned[4], learned[5] = given(4), now + given(5) end
 learned[6] = given(7) or learned[6]
 redis.call('SET', KEYS[1], written(learned), 'PX', '172800000')
 local used, period = given(6), given(8)

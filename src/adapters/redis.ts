@@ -137,15 +137,15 @@ function numbersOf(gate: Gate): readonly number[] {
 }
 
 function lessonArguments({ learnedKey, budget, lesson }: Learning, now: string | number) {
-  const { refused, pausedUntil, pace, day } = lesson
+  const { refused, pauseMs, pace, day } = lesson
   return [
     learnedKey,
     budget?.key ?? learnedKey,
     now,
     refused ? 1 : 0,
-    pausedUntil ?? '',
+    pauseMs ?? '',
     pace?.intervalMs ?? '',
-    pace?.until ?? '',
+    pace?.forMs ?? '',
     day && budget ? day.used : '',
     day?.limit ?? '',
     budget?.periodMs ?? '',

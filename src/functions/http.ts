@@ -92,7 +92,10 @@ function retryAfter(ms: number): string {
 }
 
 /** The raw bytes of a body. Throws `body_too_large`, before reading when the sender tells the length. */
-export async function readBytes(request: HttpRequest, limit: number): Promise<Buffer> {
+export async function readBytes(
+  request: Pick<HttpRequest, 'headers' | 'body' | 'arrayBuffer'>,
+  limit: number,
+): Promise<Buffer> {
   const announced = Number(request.headers.get('content-length') ?? 0)
   if (announced > limit) throw tooLarge(limit)
   // No server hands over more than was announced (RFC 9112 §6.3), and reading at once costs less than by chunks.

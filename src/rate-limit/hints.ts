@@ -127,6 +127,18 @@ export function readHint(answer: Answer, now: Date): Hint {
   }
 }
 
+/** Clocks are wrong by an hour now and then; more than this, and it is no clock. */
+const MOST_SKEW_MS = 2 * HOUR_MS
+
+/**
+ * What time it was where the answer was written (RFC 9110 §6.6.1): the dates in it are counted from then, whatever our own
+ * clock shows. Undefined where it does not say.
+ */
+export function toldAt({ headers }: Answer, now: Date): Date | undefined {
+  const ms = Date.parse(headers.get('date') ?? '')
+  return Math.abs(ms - now.getTime()) <= MOST_SKEW_MS ? new Date(ms) : undefined
+}
+
 /** Where nobody names a time: until the reset, if nothing is left before it. */
 function pauseOf({ remaining, resetAt }: Quota, now: Date): number | undefined {
   if (resetAt === undefined || remaining !== 0) return undefined
@@ -235,20 +247,19 @@ export function lessonOf(hint: Hint, now: Date): Lesson {
   const pace = paceOf(hint, now)
   return {
     refused,
-    ...(pauseUntil ? { pausedUntil: pauseUntil.getTime() } : {}),
+    ...(pauseUntil ? { pauseMs: pauseUntil.getTime() - now.getTime() } : {}),
     ...(pace ? { pace } : {}),
     ...(day ? { day } : {}),
   }
 }
 
 function paceOf({ limit, remaining, resetAt, windowMs }: Hint, now: Date): Lesson['pace'] {
-  const nowMs = now.getTime()
-  const until = resetAt?.getTime() ?? (windowMs === undefined ? undefined : nowMs + windowMs)
-  if (until === undefined) return undefined
+  const forMs = resetAt ? resetAt.getTime() - now.getTime() : windowMs
+  if (forMs === undefined) return undefined
   if (remaining === undefined) {
     if (limit === undefined || limit === 0 || windowMs === undefined) return undefined
-    return { intervalMs: windowMs / limit, until }
+    return { intervalMs: windowMs / limit, forMs }
   }
   if (limit !== undefined && remaining > limit * AMPLE) return undefined
-  return { intervalMs: Math.min(HOUR_MS, (until - nowMs) / Math.max(1, remaining)), until }
+  return { intervalMs: Math.min(HOUR_MS, forMs / Math.max(1, remaining)), forMs }
 }

@@ -24,12 +24,12 @@ export const nothingLearned: Learned = {
   guessedMs: 0,
 }
 
-/** What one answer teaches. Instants in milliseconds since the epoch. */
+/** What one answer teaches. Times are counted from when it is learned: clocks of those who teach differ. */
 export interface Lesson {
   /** The vendor refused for lack of quota, whatever the status was. */
   readonly refused: boolean
-  readonly pausedUntil?: number
-  readonly pace?: { readonly intervalMs: number; readonly until: number }
+  readonly pauseMs?: number
+  readonly pace?: { readonly intervalMs: number; readonly forMs: number }
   readonly day?: { readonly used: number; readonly limit: number }
 }
 
@@ -74,16 +74,16 @@ export function pacedBy(learned: Learned, intervalMs: number, nowMs: number): nu
 export function learn(learned: Learned, lesson: Lesson, nowMs: number): Learned {
   const cut = lesson.refused && nowMs >= learned.factorAt
   const factor = cut ? Math.max(FLOOR, factorAt(learned, nowMs) * CUT) : learned.factor
-  const guesses = cut && lesson.pausedUntil === undefined
+  const guesses = cut && lesson.pauseMs === undefined
   const guessedMs = guesses ? guessOf(learned, nowMs) : learned.guessedMs
-  const until = lesson.pausedUntil ?? (guesses ? nowMs + guessedMs : 0)
-  const pausedUntil = Math.max(learned.pausedUntil, until)
+  const pauseMs = lesson.pauseMs ?? (guesses ? guessedMs : -Infinity)
+  const pausedUntil = Math.max(learned.pausedUntil, nowMs + pauseMs)
   return {
     pausedUntil,
     factor,
     factorAt: cut ? Math.max(nowMs + EPISODE_MS, pausedUntil) : learned.factorAt,
     paceMs: lesson.pace?.intervalMs ?? learned.paceMs,
-    paceUntil: lesson.pace?.until ?? learned.paceUntil,
+    paceUntil: lesson.pace ? nowMs + lesson.pace.forMs : learned.paceUntil,
     dayLimit: lesson.day?.limit ?? learned.dayLimit,
     guessedMs,
   }

@@ -4,7 +4,7 @@ import { SECOND_MS, type Clock } from '../core/time.ts'
 import { blockwise } from './blocks.ts'
 import type { Take, Verdict } from './bucket.ts'
 import type { Share } from './gates.ts'
-import { lessonOf, readHint } from './hints.ts'
+import { lessonOf, readHint, toldAt } from './hints.ts'
 import { takeIncoming, type IncomingCall } from './incoming.ts'
 import { learnedFrom, takeOutgoing, type LimitOverrides, type OutgoingCall } from './limits.ts'
 import { localLimits } from './local.ts'
@@ -74,11 +74,12 @@ export function limiter(ports: LimiterPorts): Limiter {
       return { kind, level, waitMs: Math.ceil(waitMs) }
     },
     learnFrom: async (call, answer) => {
-      const now = clock()
+      const here = clock()
+      const now = toldAt(answer, here) ?? here
       const lesson = lessonOf(readHint(answer, now), now)
-      const { refused, pausedUntil, pace, day } = lesson
+      const { refused, pauseMs, pace, day } = lesson
       if (refused) log.metric('rate_limit_refused', 1, { integrationId: call.integrationId })
-      if (!refused && pausedUntil === undefined && !pace && !day) return
+      if (!refused && pauseMs === undefined && !pace && !day) return
       await store.learn({ ...learnedFrom(call, overrides), lesson })
     },
     admit: async (call) => {

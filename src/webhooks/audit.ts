@@ -15,6 +15,8 @@ export type Audited =
 export interface Audit {
   /** Writes a record unless its id is taken. Never throws. */
   record(delivery: Delivery): Promise<Audited>
+  /** The same where the record is the only place of something: it is written with its body, or not at all. */
+  recordWhole(delivery: Delivery): Promise<Audited>
   /** Writes what is late; true when nothing is any more. */
   catchUp(): Promise<boolean>
 }
@@ -35,16 +37,21 @@ export function openAudit(ports: AuditPorts): Audit {
     late.push(...some.filter((_, index) => results[index] === 'late'))
     return late.length === 0
   }
+  const recordWhole = async (delivery: Delivery): Promise<Audited> => {
+    const result = await write(delivery)
+    if (result === 'stored' && late.length > 0) await catchUp()
+    return result
+  }
   return {
     catchUp,
+    recordWhole,
     record: async (delivery) => {
-      const result = await write(delivery)
+      const result = await recordWhole(delivery)
       if (result === 'late' && late.length < MAX_LATE) {
         // A body is not kept waiting in memory.
         const { body: _body, ...rest } = delivery
         late.push(rest)
       }
-      if (result === 'stored' && late.length > 0) await catchUp()
       return result
     },
   }

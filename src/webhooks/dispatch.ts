@@ -60,7 +60,8 @@ export async function dispatch(
       () => undefined,
       (error: unknown) => ({ error }),
     ),
-    audit.record(delivery),
+    // Without its body it would pass for what the sender tells when it tries again.
+    mustBeStored ? audit.recordWhole(delivery) : audit.record(delivery),
   ])
   if (sent === undefined) {
     if (audited === 'late' && mustBeStored) {

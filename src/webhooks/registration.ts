@@ -9,6 +9,8 @@ export interface SecretRef {
   readonly createdAt: string
   /** A retired secret is accepted until then. */
   readonly acceptUntil?: string
+  /** Accepted by nobody any more, whatever time it is by his clock. */
+  readonly revoked?: true
 }
 
 /** Leave for one sender to call us. Its secrets are in the vault and nowhere else. */
@@ -56,8 +58,8 @@ export function usageId(secret: string): string {
   return `usage-${secret}`
 }
 
-export function isInForce({ acceptUntil }: SecretRef, now: Date): boolean {
-  return acceptUntil === undefined || new Date(acceptUntil) > now
+export function isInForce({ acceptUntil, revoked }: SecretRef, now: Date): boolean {
+  return revoked !== true && (acceptUntil === undefined || new Date(acceptUntil) > now)
 }
 
 /** Undefined for a name that is not in the table any more. */

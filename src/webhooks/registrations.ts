@@ -161,8 +161,9 @@ export async function retireSecret(
   }
   const now = ports.clock()
   const acceptUntil = addMs(now, afterMs).toISOString()
+  const end = { acceptUntil, ...(afterMs === 0 ? { revoked: true as const } : {}) }
   const secrets = before.document.secrets.map((one) =>
-    one.id === secretId ? { ...one, acceptUntil } : one,
+    one.id === secretId ? { ...one, ...end } : one,
   )
   const after = await replace(ports, before, { ...before.document, secrets })
   if (afterMs === 0) await ports.vault.remove(secretName(change.id, secretId))

@@ -2,6 +2,7 @@ import { addMs, HOUR_MS, MINUTE_MS, SECOND_MS } from '../core/time.ts'
 import type { SyncTarget } from './hand-over.ts'
 import type { WebhookPorts } from './ports.ts'
 import {
+  isInForce,
   registrationId,
   schemeOf,
   secretName,
@@ -88,9 +89,7 @@ async function load(
   const scheme = schemeOf(registration)
   if (!scheme) return undefined
   const now = ports.clock()
-  const wanted = registration.secrets.filter(
-    ({ acceptUntil }) => acceptUntil === undefined || new Date(acceptUntil) > now,
-  )
+  const wanted = registration.secrets.filter((secret) => isInForce(secret, now))
   const [values, targets] = await Promise.all([
     Promise.all(wanted.map((secret) => secretOf(secretName(id, secret.id)))),
     ports.targetsOf(registration.tenantId, registration.connectionId),

@@ -90,8 +90,9 @@ async function keep(ports: SubscriptionPorts, stored: Stored<Subscription>): Pro
   if (renewal.kind === 'active') return settle(ports, claimed, { registration, renewal })
   const reason = renewal.kind === 'failed' ? renewal.reason : 'the vendor forgets it at once'
   const { subscription, isNews } = failed(claimed.document, ports.clock(), ports.random())
-  await replace(ports, { etag: claimed.etag, document: subscription })
-  if (isNews) alert(ports, registration, reason)
+  const saved = await replace(ports, { etag: claimed.etag, document: subscription })
+  // What could not be written down, the next try would tell again.
+  if (isNews && saved) alert(ports, registration, reason)
   return false
 }
 
@@ -132,7 +133,7 @@ async function settle(
 ): Promise<boolean> {
   const { registration, renewal } = done
   const { subscription, gap } = renewed(claimed.document, renewal, ports.clock())
-  if (gap) await askAgain(ports, registration, gap)
+  if (gap) await askAgain(ports, { registration, subscription, gap })
   const saved = await replace(ports, { etag: claimed.etag, document: subscription })
   if (gap && saved && claimed.document.alertedAt === null) {
     alert(ports, registration, `nothing was told from ${gap.from} to ${gap.to}`)
@@ -140,13 +141,19 @@ async function settle(
   return saved !== undefined
 }
 
+interface Missing {
+  readonly registration: Registration
+  readonly subscription: Subscription
+  readonly gap: Gap
+}
+
 async function askAgain(
   { targetsOf, inbound, clock }: SubscriptionPorts,
-  registration: Registration,
-  { from }: Gap,
+  { registration, subscription, gap }: Missing,
 ): Promise<void> {
   const targets = await targetsOf(registration.tenantId, registration.connectionId)
-  const deliveryId = idOf('gap', registration.id, from)
+  // Of one that was made and could not be written down nothing may have been told either: its successor asks anew.
+  const deliveryId = idOf('gap', registration.id, gap.from, subscription.subscriptionId ?? '')
   const context = { registration, targets, deliveryId, now: clock() }
   const messages = toResyncs(undefined, context).map(({ message }) => message)
   if (messages.length > 0) await inbound.send(messages)

@@ -223,8 +223,8 @@ describe.for(available)('limits kept %s', (name) => {
     using here = open()
     const { pace, take, learn } = fresh()
     const call = take([pace('connection', 100, { learns: true, allowance: 1 })])
-    await learn(here.store, { refused: true, pausedUntil: start + 30_000 })
-    await learn(here.store, { refused: true, pausedUntil: start + 10_000 })
+    await learn(here.store, { refused: true, pauseMs: 30_000 })
+    await learn(here.store, { refused: true, pauseMs: 10_000 })
     expect(await here.store.take(call)).toEqual({ kind: 'wait', waitMs: 30_000, level: 'pause' })
     here.nowMs = start + 30_000
     expect(await allowedOf(here.store, call, 5)).toBe(1)
@@ -285,7 +285,7 @@ describe.for(available)('limits kept %s', (name) => {
     const { pace, take, learn } = fresh()
     const call = take([pace('connection', 100, { learns: true, allowance: 1 })])
     for (let at = 0; at < 12; at += 1) {
-      await learn(here.store, { refused: true, pausedUntil: here.nowMs + 1_000 })
+      await learn(here.store, { refused: true, pauseMs: 1_000 })
       here.nowMs += 2_000
     }
     expect(await allowedOf(here.store, call, 1)).toBe(1)
@@ -296,7 +296,7 @@ describe.for(available)('limits kept %s', (name) => {
     using here = open()
     const { pace, take, learn } = fresh()
     const call = take([pace('connection', 100, { learns: true, allowance: 1 })])
-    await learn(here.store, { refused: false, pace: { intervalMs: 5_000, until: start + 20_000 } })
+    await learn(here.store, { refused: false, pace: { intervalMs: 5_000, forMs: 20_000 } })
     expect(await allowedOf(here.store, call, 3)).toBe(1)
     expect(await here.store.take(call)).toMatchObject({ waitMs: 5_000 })
     here.nowMs += 20_000
@@ -409,10 +409,10 @@ describe.skipIf(!hasRedis)('limits in Redis and in the process', () => {
           } else if (one.do === 'learn') {
             const lesson: Lesson = {
               refused: one.refused,
-              ...(one.pauseMs === undefined ? {} : { pausedUntil: local.nowMs + one.pauseMs }),
+              ...(one.pauseMs === undefined ? {} : { pauseMs: one.pauseMs }),
               ...(one.paceMs === undefined
                 ? {}
-                : { pace: { intervalMs: one.paceMs, until: local.nowMs + 4_000 } }),
+                : { pace: { intervalMs: one.paceMs, forMs: 4_000 } }),
               ...(one.used === undefined ? {} : { day: { used: one.used, limit: 65 } }),
             }
             await learn(local.store, lesson)

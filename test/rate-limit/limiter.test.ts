@@ -51,7 +51,8 @@ function world({ alone = false }: { alone?: boolean } = {}) {
     state,
     lines,
     metrics,
-    instance: () => limiter(ports),
+    instance: (skewMs = 0) =>
+      limiter({ ...ports, clock: () => new Date(clock().getTime() + skewMs) }),
     advance: (ms: number) => {
       nowMs += ms
     },
@@ -229,4 +230,24 @@ test("a vendor's client is told to come later, and that no try was lost", async 
     afterMs: 60_000,
     reason: 'the limit of its pause is reached',
   })
+})
+
+describe('S53: what one instance hears, all do, whatever its clock shows', () => {
+  const told = ['in seconds', 'by a date'] as const
+  const skews = [-3_600_000, 3_600_000] as const
+  test.for(told.flatMap((how) => skews.map((skewMs) => [how, skewMs] as const)))(
+    '%s, its clock %i ms off',
+    async ([how, skewMs]) => {
+      const here = world()
+      const [wrong, right] = [here.instance(skewMs), here.instance()]
+      const nowMs = Date.parse('2026-03-01T10:00:00.000Z')
+      const date = new Date(nowMs).toUTCString()
+      const after = how === 'in seconds' ? '30' : new Date(nowMs + 30_000).toUTCString()
+      const headers = new Headers({ date, 'retry-after': after })
+      await wrong.learnFrom(call, { status: 429, headers })
+      expect(await right.checkRateLimit(call)).toMatchObject({ kind: 'queued', waitMs: 30_000 })
+      here.advance(30_000)
+      expect(await right.checkRateLimit(call)).toEqual({ kind: 'allowed' })
+    },
+  )
 })

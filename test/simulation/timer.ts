@@ -4,14 +4,20 @@ import { START_MS } from './world.ts'
 /** A timer of ours: late, twice or not at all while things go wrong. */
 export function playTimer(
   sim: Simulation,
-  timer: { readonly kind: string; readonly everyMs: number; readonly untilMs: number },
+  timer: {
+    readonly kind: string
+    readonly everyMs: number
+    readonly untilMs: number
+    readonly mostSkewMs?: number
+  },
   tick: (actor: Actor) => Promise<unknown>,
 ): void {
-  const { kind, everyMs, untilMs } = timer
+  const { kind, everyMs, untilMs, mostSkewMs = Infinity } = timer
   const spawn = (name: string) =>
     sim.spawn({
       kind,
       name,
+      mostSkewMs,
       work: async (actor) => {
         await tick(actor)
       },

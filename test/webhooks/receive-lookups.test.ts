@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { AppError } from '../../src/core/errors.ts'
+import { openWebhookReceiver } from '../../src/webhooks/receive.ts'
+import { retireSecret } from '../../src/webhooks/registrations.ts'
 import { calling, incidentEvent, incoming, world } from './receiver-world.ts'
 
 describe('handshakes', () => {
@@ -160,5 +162,34 @@ describe('lookups', () => {
     here.advance(6_000)
     const late = calling(incidentEvent('b'), { id: 'evt-2', now: here.now() })
     expect(await here.receive(late)).toEqual({ kind: 'refused' })
+  })
+
+  test('S9: a secret that was revoked is refused where the clock is an hour behind and the secret was read before', async () => {
+    const here = await world()
+    const clock = () => new Date(here.now().getTime() - 3_600_000)
+    const behind = openWebhookReceiver({ ...here.ports, clock })
+    const call = (id: string) => calling(incidentEvent(id), { id, now: clock() })
+    expect(await behind.receive(call('a'))).toMatchObject({ kind: 'accepted' })
+    const ports = {
+      ...here.ports,
+      vendorOf: async () => 'servicenow',
+      newId: () => 'id1',
+      forget: () => {},
+    }
+    const { tenantId, id } = here.registration
+    await retireSecret(ports, { tenantId, id }, { secretId: 's1', afterMs: 0, hours: 24 })
+    here.advance(10_000)
+    expect(await behind.receive(call('b'))).toEqual({ kind: 'refused' })
+  })
+
+  test('S11: what nobody could read is kept whole though the store was away when it came first', async () => {
+    const here = await world()
+    here.deliveries.goAway()
+    const call = calling('{"operation":"no such"}')
+    await expect(here.receive(call)).rejects.toMatchObject({ code: 'store_unavailable' })
+    delete here.deliveries.before
+    await here.receive(calling(incidentEvent('a'), { id: 'evt-2' }))
+    expect(await here.receive(call)).toMatchObject({ kind: 'accepted' })
+    expect(here.records('quarantined')).toMatchObject([{ body: { at: 'document' } }])
   })
 })

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { AppError } from '../../src/core/errors.ts'
 import { HOUR_MS, MINUTE_MS } from '../../src/core/time.ts'
 import { graphSubscriber } from '../../src/webhooks/graph-subscriber.ts'
 import { keepSubscriptions, noteLifecycle, subscribe } from '../../src/webhooks/subscriptions.ts'
@@ -138,6 +139,44 @@ test('what may be missing is asked for before it is written that nothing is miss
   await keep()
   expect(stored()?.gaps).toHaveLength(1)
   expect(here.inbound.waiting).toHaveLength(1)
+})
+
+test('S14: what was missed by one that could not be written down is asked for again, and not taken for the same question', async () => {
+  const { here, keep } = await subscribed()
+  await keep()
+  here.advance(5 * DAY_MS)
+  let writes = 0
+  here.subscriptions.before = (operation) => {
+    writes += operation === 'write' ? 1 : 0
+    if (writes === 2) throw new AppError('store_unavailable', 'it is away')
+  }
+  await keep()
+  delete here.subscriptions.before
+  expect(here.inbound.waiting).toHaveLength(1)
+  here.advance(5 * DAY_MS)
+  await keep()
+  expect(here.inbound.waiting).toHaveLength(2)
+})
+
+test('S14: an alert that could not be written down is given once all the same', async () => {
+  const { here, ports, alerts } = await subscribed()
+  const renew = async () => {
+    // The vendor tells of it in the very moment in which it cannot be renewed.
+    await noteLifecycle(ports, 'reg-1', { subscriptionId: 'sub-1', what: 'renew' })
+    return { kind: 'failed', reason: 'it is away' } as const
+  }
+  await keepSubscriptions(ports)
+  const failing = { ...ports, subscriber: { renew, create: renew } }
+  here.advance(5 * DAY_MS)
+  await keepSubscriptions(failing)
+  expect(alerts()).toEqual([])
+  const away = async () => ({ kind: 'failed', reason: 'it is away' }) as const
+  const later = { ...ports, subscriber: { renew: away, create: away } }
+  for (let times = 0; times < 3; times += 1) {
+    here.advance(HOUR_MS)
+    await keepSubscriptions(later)
+  }
+  expect(alerts()).toHaveLength(1)
 })
 
 test('of two timers at the same moment one renews', async () => {

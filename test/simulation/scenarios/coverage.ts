@@ -1,6 +1,6 @@
 import { scenarios } from './scripts.ts'
 
-/** Where a scenario is held that has no script here, or why it is not held. */
+/** Where a scenario is held beside its scripts, or why it is not held. */
 export type Elsewhere = { readonly test: string } | { readonly not: string }
 
 const webhooks = { test: 'test/webhooks/receive.test.ts' }
@@ -35,7 +35,6 @@ export const elsewhere: Readonly<Record<string, Elsewhere>> = {
   S46: merge,
   S52: { test: 'test/credentials/device.test.ts' },
   S53: { test: 'test/connectors/servicenow-table.test.ts' },
-  S55: { not: 'the worlds check that tenants stay apart; there is no fuzz over every door' },
   S56: { not: 'phones have no inbox to replay from' },
   S57: { not: 'there is no migration' },
   S58: { not: 'there is no workflow' },

@@ -25,17 +25,24 @@ async function play({ world: name, plan, sees, seeds = SEEDS }: Scenario) {
   const world = worlds.find((one) => one.name === name)
   if (!world) throw new Error(`no world is called ${name}`)
   let struck = 0
+  const sights = sees === undefined ? [] : [sees].flat()
+  const unseen = new Set(sights)
   let seen = 0
   for (let seed = 1; seed <= seeds; seed += 1) {
-    const outcome = await attempt(world, { seed, plan, traced: sees !== undefined })
+    const outcome = await attempt(world, { seed, plan, traced: sights.length > 0 })
     struck += outcome.struck.length
-    seen += outcome.timeline.filter(({ what }) => sees?.test(what)).length
+    for (const { what } of outcome.timeline) {
+      const here = sights.filter((sight) => sight.test(what))
+      if (here.length > 0) seen += 1
+      for (const sight of here) unseen.delete(sight)
+    }
     const { violation } = outcome
     if (violation) return { problem: `seed ${seed}: ${violation.message}`, struck, seen }
   }
   if (plan.length > 0 && struck < seeds) {
     return { problem: `its faults struck ${struck} times in ${seeds} seeds`, struck, seen }
   }
-  if (sees && seen === 0) return { problem: `${sees.source} was never seen`, struck, seen }
+  const [never] = unseen
+  if (never) return { problem: `${never.source} was never seen`, struck, seen }
   return { problem: undefined, struck, seen }
 }

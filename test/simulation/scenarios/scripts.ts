@@ -1,5 +1,6 @@
 import type { PlannedFault } from '../faults.ts'
 import { recordScenarios } from './records.ts'
+import { ingestScenarios } from './ingest.ts'
 
 /** A scenario of the design as a plan of faults; everything else still follows the seed, so a few are played. */
 export interface Scenario {
@@ -7,9 +8,9 @@ export interface Scenario {
   readonly title: string
   readonly world: string
   readonly plan: readonly PlannedFault[]
-  /** What the seeds play themselves: a line of the timeline that shows that they did. */
-  readonly sees?: RegExp
-  /** How many are played; few do where it is rare. */
+  /** What the seeds play themselves: lines of the timeline, each of which shows that they did. */
+  readonly sees?: RegExp | readonly RegExp[]
+  /** How many seeds it is played with, where a few do not play everything. */
   readonly seeds?: number
 }
 
@@ -24,6 +25,8 @@ const nths = (
 ) => numbers.map((nth): PlannedFault => ({ site, nth, ...fault }))
 
 export const scenarios: readonly Scenario[] = [
+  ...ingestScenarios,
+  ...recordScenarios,
   {
     id: 'S1',
     title: 'the process dies before the notified event is stored',
@@ -314,5 +317,4 @@ export const scenarios: readonly Scenario[] = [
       { site: 'inbound shards.getMany', nth: 2, kind: 'stale', size: 0.5 },
     ],
   },
-  ...recordScenarios,
 ]

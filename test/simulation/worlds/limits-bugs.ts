@@ -1,3 +1,4 @@
+import type { Lesson } from '../../../src/rate-limit/learned.ts'
 import type { Limiter, LimiterPorts } from '../../../src/rate-limit/limiter.ts'
 
 /** A behaviour that is wrong, planted between the production code and its ports. */
@@ -8,6 +9,19 @@ export interface LimitsBug {
   /** Windows are counted by the clock of whoever asks. */
   readonly clientTime?: true
 }
+
+const HOUR_MS = 3_600_000
+
+/** Something else is learned of an answer. */
+const learning =
+  (change: (lesson: Lesson) => Lesson): NonNullable<LimitsBug['ports']> =>
+  ({ shared, ...ports }) => ({
+    ...ports,
+    shared: shared && {
+      ...shared,
+      learn: ({ lesson, ...rest }) => shared.learn({ ...rest, lesson: change(lesson) }),
+    },
+  })
 
 export const limitsBugs: Readonly<Record<string, LimitsBug>> = {
   'each-alone': {
@@ -69,6 +83,35 @@ export const limitsBugs: Readonly<Record<string, LimitsBug>> = {
           await sleep(decision.waitMs)
         }
       },
+    }),
+  },
+  'day-believed': {
+    what: 'a provider that says to wait for a day is believed',
+    ports: learning((learned) =>
+      (learned.pauseMs ?? 0) >= HOUR_MS ? { ...learned, pauseMs: 24 * HOUR_MS } : learned,
+    ),
+  },
+  'unnamed-ignored': {
+    what: 'a refusal that names no time, or one that is over, is no reason to wait',
+    ports: learning((learned) =>
+      learned.pauseMs === undefined ? { ...learned, refused: false } : learned,
+    ),
+  },
+  'dates-by-own-clock': {
+    what: 'the dates of a provider are counted from what our own clock shows',
+    limiter: (limiter) => ({
+      ...limiter,
+      learnFrom: (call, answer) => {
+        const get = (name: string) => (name === 'date' ? null : answer.headers.get(name))
+        return limiter.learnFrom(call, { ...answer, headers: { get } })
+      },
+    }),
+  },
+  'one-lane': {
+    what: 'a backfill may use up the day before people have written',
+    limiter: (limiter) => ({
+      ...limiter,
+      checkRateLimit: (call) => limiter.checkRateLimit({ ...call, lane: 'person' }),
     }),
   },
   'client-time': {

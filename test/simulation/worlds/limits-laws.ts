@@ -1,5 +1,6 @@
+import type { Decision } from '../../../src/rate-limit/limiter.ts'
+import type { Lane } from '../../../src/rate-limit/limits.ts'
 import type { Actor, Simulation } from '../simulation.ts'
-import { START_MS } from '../world.ts'
 
 const MINUTE_MS = 60_000
 /** A check may wait a second inside the function; longer waits are messages. */
@@ -10,23 +11,39 @@ const SETTLED_MS = 3 * MINUTE_MS
 const LONGEST_WAIT_MS = 20_000
 /** Calls that arrive a little earlier or later than they were allowed. */
 const JITTER_CALLS = 3
-/** When the world has come to rest, and the middle of that rest. */
-const CALM_MS = START_MS + 7 * MINUTE_MS
-const END_MS = START_MS + 9 * MINUTE_MS
-/** With somebody who always wants more the quota is used up to this part. */
+/** With somebody who always wants more the quota is used up to this part; after refusals it is tried out again slowly. */
 const LEAST_USE = 0.7
+const LEAST_USE_AFTER_REFUSALS = 0.2
+/** Who has found the shared store away does not ask it again sooner. */
+const LONGEST_SILENCE_MS = 2_000
+/** No word of a provider's sends anybody away for longer. */
+const LONGEST_PAUSE_MS = 3_600_000
 
 export type LimitsLaws = ReturnType<typeof limitsLaws>
 
+interface Circumstances {
+  readonly perMinute: number
+  readonly partAlone: number
+  /** Others use the same account: there are refusals. */
+  readonly others: boolean
+  /** When the world has come to rest, and when nobody wants anything any more. */
+  readonly calmMs: number
+  readonly endMs: number
+  /** A day holds less than is wanted. */
+  readonly isScarce: boolean
+}
+
 /** What has to hold of every call, and in the end. */
-export function limitsLaws(
-  sim: Simulation,
-  { perMinute, partAlone }: { readonly perMinute: number; readonly partAlone: number },
-) {
+export function limitsLaws(sim: Simulation, circumstances: Circumstances) {
+  const { perMinute, partAlone, others, calmMs, endMs, isScarce } = circumstances
+  /** Whose calls were made after all had calmed down. */
+  const served = new Set<string>()
   let failedMs = -Infinity
   let instances = 0
   let recent: number[] = []
   let pausedUntilMs = -Infinity
+  /** Since when everybody can know of it. */
+  let knownMs = -Infinity
   let calmCalls = 0
   const slept = new WeakMap<Actor, number>()
   const waiting = new Map<symbol, { readonly tenant: string; readonly sinceMs: number }>()
@@ -55,13 +72,14 @@ export function limitsLaws(
       waiting.set(key, { tenant, sinceMs })
       return () => {
         waiting.delete(key)
-        if (sim.now() - sinceMs <= LONGEST_WAIT_MS || sinceMs < CALM_MS || tenant === 'heavy')
-          return
+        if (sim.now() >= calmMs) served.add(tenant)
+        const isQuick = sim.now() - sinceMs <= LONGEST_WAIT_MS
+        if (isQuick || sinceMs < calmMs || tenant === 'heavy' || others) return
         sim.violate(8, `${tenant} waited ${Math.round((sim.now() - sinceMs) / 1_000)} s for a call`)
       }
     },
-    allowed: (actor: Actor) => {
-      if (sim.now() < pausedUntilMs - 1_000 && isSettled()) {
+    allowed: (actor: Actor, askedMs: number) => {
+      if (askedMs > knownMs && sim.now() < pausedUntilMs - 1_000 && isSettled()) {
         sim.violate(8, `${actor.name} calls although the provider asked everybody to wait`)
       }
     },
@@ -70,21 +88,35 @@ export function limitsLaws(
       if (recent.length > mostPerMinute()) {
         sim.violate(8, `${recent.length} calls in a minute, and the quota is ${perMinute}`)
       }
-      if (accepted && sim.now() >= CALM_MS) calmCalls += 1
+      if (accepted && sim.now() >= calmMs && sim.now() < endMs) calmCalls += 1
     },
-    refused: (seconds: number) => {
-      pausedUntilMs = Math.max(pausedUntilMs, sim.now() + seconds * 1_000)
+    /** What an instance learned while it could not tell the others binds nobody else. */
+    refused: (refusedMs: number, pauseMs: number) => {
+      if (failedMs > refusedMs - LONGEST_SILENCE_MS) return
+      if (refusedMs + pauseMs <= pausedUntilMs) return
+      pausedUntilMs = refusedMs + pauseMs
+      knownMs = sim.now()
+    },
+    sentAway: ({ waitMs, level }: Exclude<Decision, { kind: 'allowed' }>, lane: Lane) => {
+      const seconds = Math.round(waitMs / 1_000)
+      if (waitMs > LONGEST_PAUSE_MS) sim.violate(9, `somebody is sent away for ${seconds} s`)
+      if (level === 'day' && lane === 'person') {
+        sim.violate(8, 'a person finds the day used up by a backfill')
+      }
     },
     examine: () => {
       for (const { tenant, sinceMs } of waiting.values()) {
-        const waitedMs = sim.now() - Math.max(sinceMs, CALM_MS)
+        const waitedMs = endMs - Math.max(sinceMs, calmMs)
+        // Who was sent away for minutes while there was little room does not look again at once; others of its calls do.
+        if (others && served.has(tenant)) continue
         if (tenant !== 'heavy' && waitedMs > LONGEST_WAIT_MS) {
           sim.violate(8, `${tenant} still waits after ${Math.round(waitedMs / 1_000)} s`)
         }
       }
-      const most = (perMinute * (END_MS - CALM_MS)) / MINUTE_MS
+      const most = (perMinute * (endMs - calmMs)) / MINUTE_MS
       const isBusy = [...waiting.values()].some(({ tenant }) => tenant === 'heavy')
-      if (isBusy && calmCalls < most * LEAST_USE) {
+      const least = most * (others ? LEAST_USE_AFTER_REFUSALS : LEAST_USE)
+      if (isBusy && !isScarce && calmCalls < least) {
         sim.violate(9, `${calmCalls} of ${most} calls were made, and somebody wanted more`)
       }
     },
