@@ -1,4 +1,5 @@
 import {
+  ConsistencyLevel,
   CosmosClient,
   ErrorResponse,
   type Container,
@@ -35,6 +36,8 @@ export interface CosmosDatabase extends Disposable {
 /** The client waits so long in all when the account is throttled, then the work is put off. */
 const THROTTLE_PATIENCE_SECONDS = 10
 const REQUEST_TIMEOUT_MS = 10_000
+const MISSING = 404
+const READ_SESSION_NOT_AVAILABLE = 1002
 /** Ids in one query: its text grows with them. */
 const IDS_PER_QUERY = 100
 
@@ -43,6 +46,8 @@ export function openCosmos({ endpoint, database, auth }: CosmosOptions): CosmosD
     endpoint,
     ...('key' in auth ? { key: auth.key } : { aadCredentials: auth.credential }),
     httpClient: leanHttpClient(),
+    // Only with the level named does the SDK send its session token, and so read at least what it wrote.
+    consistencyLevel: ConsistencyLevel.Session,
     connectionPolicy: {
       requestTimeout: REQUEST_TIMEOUT_MS,
       retryOptions: { maxWaitTimeInSeconds: THROTTLE_PATIENCE_SECONDS },
@@ -65,7 +70,13 @@ function collectionOf<T extends Document>(container: Container): Collection<T> {
 }
 
 async function get<T>(container: Container, partition: Partition, id: string) {
-  const { resource } = await container.item(id, [...partition]).read<JSONObject>()
+  const { resource, statusCode, substatus } = await container
+    .item(id, [...partition])
+    .read<JSONObject>()
+  // No replica has come to the session's state: that is not the same as "not there".
+  if (statusCode === MISSING && substatus === READ_SESSION_NOT_AVAILABLE) {
+    throw new ErrorResponse('no replica has what this session has seen')
+  }
   return resource === undefined ? undefined : toStored<T>(resource)
 }
 
