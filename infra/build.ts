@@ -1,7 +1,7 @@
 import { cp, mkdir, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { build } from 'esbuild'
 import manifest from '../package.json' with { type: 'json' }
+import { bundle } from './bundle.ts'
 import { readOptions } from './local/command.ts'
 
 const root = path.join(import.meta.dirname, '..')
@@ -13,32 +13,9 @@ const options = readOptions({
 })
 const out = path.resolve(root, options.out)
 
-/** Some packages inside are CommonJS and ask for Node's own modules through `require`, which ES modules lack. */
-const banner = [
-  "import { createRequire as __createRequire } from 'node:module'",
-  "import { dirname as __dirnameOf } from 'node:path'",
-  "import { fileURLToPath as __fileURLToPath } from 'node:url'",
-  'const require = __createRequire(import.meta.url)',
-  'const __filename = __fileURLToPath(import.meta.url)',
-  'const __dirname = __dirnameOf(__filename)',
-].join(';')
-
 await rm(out, { recursive: true, force: true })
 await mkdir(out, { recursive: true })
-await build({
-  entryPoints: [path.join(root, manifest.main)],
-  outfile: path.join(out, 'main.mjs'),
-  bundle: true,
-  platform: 'node',
-  target: 'node24',
-  format: 'esm',
-  minify: true,
-  keepNames: true,
-  legalComments: 'none',
-  external: ['@azure/functions-core'],
-  banner: { js: banner },
-  logLevel: 'warning',
-})
+await bundle(path.join(root, manifest.main), path.join(out, 'main.mjs'))
 await cp(path.join(root, 'host.json'), path.join(out, 'host.json'))
 const { name, version, license, private: isPrivate } = manifest
 const deployed = { name, version, license, private: isPrivate, type: 'module', main: 'main.mjs' }

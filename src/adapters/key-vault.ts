@@ -7,29 +7,41 @@ const MISSING = 404
 const DISABLED = 403
 const DELETED = 409
 
+/** The SDK itself waits without end for a vault that takes a call and never answers. */
+const TIMEOUT_MS = 15_000
+
 /**
  * Secrets of one Key Vault. The SDK waits as long as a throttled vault asks for (`Retry-After`), within its few tries;
- * what is beyond them is `vault_unavailable`.
+ * what is beyond them, or takes longer than `timeoutMs` in all, is `vault_unavailable`.
  */
-export function openKeyVault(url: string, credential: TokenCredential): Vault {
+export function openKeyVault(
+  url: string,
+  credential: TokenCredential,
+  { timeoutMs = TIMEOUT_MS }: { readonly timeoutMs?: number } = {},
+): Vault {
   const client = new SecretClient(url, credential, {
     // The check compares the vault's domain with the one that it asks a token for; a loopback address has none.
     disableChallengeResourceVerification: isLoopback(url),
     retryOptions: { maxRetries: 2, retryDelayInMs: 300, maxRetryDelayInMs: 2_000 },
   })
+  const within = <R>(work: (abortSignal: AbortSignal) => Promise<R>): Promise<R> =>
+    guard(() => work(AbortSignal.timeout(timeoutMs)))
+  const latest = (name: string) => within((signal) => read(client, { name, signal }))
   return {
-    get: async (name, version) => (await read(client, name, version))?.value,
-    latest: (name) => read(client, name),
-    set: (name, value, expiresAt) => guard(() => write(client, name, { value, expiresAt })),
+    get: async (name, version) =>
+      (await within((signal) => read(client, { name, version, signal })))?.value,
+    latest,
+    set: (name, value, expiresAt) =>
+      within((signal) => write(client, { name, value, expiresAt, signal })),
     remove: (name) =>
-      guard(async () => {
+      within(async (abortSignal) => {
         const deletion = await unless([MISSING, DELETED], () =>
-          client.beginDeleteSecret(name, POLLING),
+          client.beginDeleteSecret(name, { ...POLLING, abortSignal }),
         )
-        await deletion?.pollUntilDone()
+        await deletion?.pollUntilDone({ abortSignal })
       }),
     ping: async () => {
-      await read(client, 'health-probe')
+      await latest('health-probe')
     },
   }
 }
@@ -37,41 +49,47 @@ export function openKeyVault(url: string, credential: TokenCredential): Vault {
 /** Between two looks whether the vault has settled a deletion or a recovery. */
 const POLLING = { intervalInMs: 250 }
 
-async function read(
-  client: SecretClient,
-  name: string,
-  version?: string,
-): Promise<SecretVersion | undefined> {
-  return guard(async () => {
-    const found = await unless([MISSING], () =>
-      client.getSecret(name, version === undefined ? {} : { version }),
-    ).catch((error: unknown) => {
-      if (isDisabled(error)) return undefined
-      throw error
-    })
-    const { value, properties } = found ?? {}
-    if (value === undefined || properties?.version === undefined) return undefined
-    return { value, version: properties.version }
-  })
+interface Reading {
+  readonly name: string
+  readonly version?: string | undefined
+  readonly signal: AbortSignal
 }
 
-interface Value {
+async function read(
+  client: SecretClient,
+  { name, version, signal }: Reading,
+): Promise<SecretVersion | undefined> {
+  const options = { ...(version === undefined ? {} : { version }), abortSignal: signal }
+  const found = await unless([MISSING], () => client.getSecret(name, options)).catch(
+    (error: unknown) => {
+      if (isDisabled(error)) return undefined
+      throw error
+    },
+  )
+  const { value, properties } = found ?? {}
+  if (value === undefined || properties?.version === undefined) return undefined
+  return { value, version: properties.version }
+}
+
+interface Writing {
+  readonly name: string
   readonly value: string
   readonly expiresAt: Date | undefined
+  readonly signal: AbortSignal
 }
 
 async function write(
   client: SecretClient,
-  name: string,
-  { value, expiresAt }: Value,
+  { name, value, expiresAt, signal: abortSignal }: Writing,
 ): Promise<string> {
-  const set = () => client.setSecret(name, value, expiresAt ? { expiresOn: expiresAt } : {})
+  const options = { ...(expiresAt ? { expiresOn: expiresAt } : {}), abortSignal }
+  const set = () => client.setSecret(name, value, options)
   // A name is taken while its deleted secret can be recovered: it has to come back first.
   const written =
     (await unless([DELETED], set)) ??
     (await (async () => {
-      const recovery = await client.beginRecoverDeletedSecret(name, POLLING)
-      await recovery.pollUntilDone()
+      const recovery = await client.beginRecoverDeletedSecret(name, { ...POLLING, abortSignal })
+      await recovery.pollUntilDone({ abortSignal })
       return set()
     })())
   const { version } = written.properties

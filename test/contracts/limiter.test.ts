@@ -273,14 +273,11 @@ describe.for(available)('limits kept %s', (name) => {
       here.nowMs += waitMs
       return waitMs
     }
-    expect(await waitAfter(0)).toBe(4_000)
-    expect(await waitAfter(1)).toBe(16_000)
-    expect(await waitAfter(29_000)).toBe(64_000)
-    expect(await waitAfter(63_000)).toBe(256_000)
-    expect(await waitAfter(1)).toBe(400_000)
-    expect(await waitAfter(399_000)).toBe(400_000)
-    expect(await waitAfter(401_000)).toBe(4_000)
-    expect(await waitAfter(31_000)).toBe(4_000)
+    const waits = []
+    for (const quietMs of [0, 1, 29_000, 63_000, 1, 399_000, 401_000, 31_000]) {
+      waits.push(await waitAfter(quietMs))
+    }
+    expect(waits).toEqual([4_000, 16_000, 64_000, 256_000, 400_000, 400_000, 4_000, 4_000])
   })
 
   test('S53: never go slower than a twentieth, however often they are refused', async () => {

@@ -102,3 +102,26 @@ test('S51: a version that was switched off counts as gone, and a vault that thro
   emulator.control.fail({ operation: 'getSecret', status: 429, headers: { 'retry-after': '1' } })
   expect(await vault.get('credential-a', second)).toBe('two')
 })
+
+test('S51: a vault that takes a call and does not answer is unavailable after a bounded time', async () => {
+  await using stack = new AsyncDisposableStack()
+  const identity = stack.use(await startIdentity())
+  const emulator = stack.use(await startKeyVault({ verify: identity.verify }))
+  stack.use(trustAuthority(emulator.settings['NODE_EXTRA_CA_CERTS'] ?? ''))
+  const vault = openKeyVault(
+    emulator.settings['KEY_VAULT_URL'] ?? '',
+    identityOf(identity.settings),
+    { timeoutMs: 300 },
+  )
+  const calls = {
+    getSecret: () => vault.get('a'),
+    setSecret: () => vault.set('a', 'b'),
+    deleteSecret: () => vault.remove('a'),
+  }
+  for (const [operation, call] of Object.entries(calls)) {
+    emulator.control.fail({ operation, delayMs: 60_000 })
+    await expect(call()).rejects.toMatchObject({ code: 'vault_unavailable' })
+    emulator.control.clearFaults()
+  }
+  expect(await vault.latest('a')).toBeUndefined()
+})

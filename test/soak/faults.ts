@@ -4,10 +4,7 @@ import type { Tenant } from './world.ts'
 
 type Mishap = (control: ServiceNowControl) => void
 
-/**
- * What goes wrong at a vendor, one after the other. Its refusals name their time: one that names none is waited out longer
- * each time it comes, for minutes in the end, and whatever happens at a flooding tenant meanwhile is late, not lost.
- */
+/** What goes wrong at a vendor, one after the other. */
 const mishaps: readonly Mishap[] = [
   (control) => control.fail({ operation: '/api/now', status: 503, times: 3 }),
   (control) => control.expireAccessTokens(),
@@ -18,7 +15,9 @@ const mishaps: readonly Mishap[] = [
   (control) => control.fail({ operation: '/api/now', status: 502 }),
   (control) => control.fail({ operation: '/oauth_token', status: 500 }),
   (control) => control.limitBatch(1),
-  (control) => control.throttle('rule'),
+  (control) => control.throttle('semaphore'),
+  (control) =>
+    control.fail({ operation: '/api/now', status: 429, headers: { 'Retry-After': '2' } }),
 ]
 
 /** Something goes wrong at these vendors every few seconds, until it is stopped; tells how often it did. */

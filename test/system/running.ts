@@ -15,6 +15,10 @@ const MANY = 1_000_000
 export const withoutLimits = {
   RATE_LIMITS: JSON.stringify({
     tenant: MANY,
+    incoming: {
+      webhooks: { source: MANY, registration: MANY, tenant: MANY, user: MANY },
+      management: { source: MANY, registration: MANY, tenant: MANY, user: MANY },
+    },
     integrations: {
       servicenow: {
         integration: MANY,
