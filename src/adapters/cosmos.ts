@@ -20,38 +20,37 @@ import type {
   WriteOutcome,
 } from '../core/collection.ts'
 import { AppError } from '../core/errors.ts'
-import { leanHttpClient, onePartition } from './cosmos-http.ts'
+import { impatientHttpClient, leanHttpClient, onePartition } from './cosmos-http.ts'
 
 export interface CosmosOptions {
   readonly endpoint: string
   readonly database: string
   /** Account key, or the credential of a managed identity. */
   readonly auth: { readonly key: string } | { readonly credential: TokenCredential }
+  /** How long a request waits for its answer, and how long it lets itself be put off. Default 10 s. */
+  readonly patienceMs?: number
 }
 
 export interface CosmosDatabase extends Disposable {
   collection<T extends Document>(container: string): Collection<T>
 }
 
-/** The client waits so long in all when the account is throttled, then the work is put off. */
-const THROTTLE_PATIENCE_SECONDS = 10
-const REQUEST_TIMEOUT_MS = 10_000
+const PATIENCE_MS = 10_000
 const MISSING = 404
 const READ_SESSION_NOT_AVAILABLE = 1002
 /** Ids in one query: its text grows with them. */
 const IDS_PER_QUERY = 100
 
-export function openCosmos({ endpoint, database, auth }: CosmosOptions): CosmosDatabase {
+export function openCosmos(options: CosmosOptions): CosmosDatabase {
+  const { endpoint, database, auth, patienceMs = PATIENCE_MS } = options
   const client = new CosmosClient({
     endpoint,
     ...('key' in auth ? { key: auth.key } : { aadCredentials: auth.credential }),
-    httpClient: leanHttpClient(),
+    httpClient: impatientHttpClient(patienceMs, leanHttpClient()),
     // Only with the level named does the SDK send its session token, and so read at least what it wrote.
     consistencyLevel: ConsistencyLevel.Session,
-    connectionPolicy: {
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      retryOptions: { maxWaitTimeInSeconds: THROTTLE_PATIENCE_SECONDS },
-    },
+    // Throttled for longer in all, the work is put off.
+    connectionPolicy: { retryOptions: { maxWaitTimeInSeconds: patienceMs / 1_000 } },
   })
   return {
     collection: (container) => collectionOf(client.database(database).container(container)),

@@ -46,8 +46,15 @@ export const limits: World = {
     const laws = limitsLaws(sim, { perMinute, partAlone: PART_ALONE })
     const vendor = provider({ perMinute, window })
     let asking = sim.date
-    const store = localLimits(() => asking())
-    const outage = playOutages(sim)
+    let replica = localLimits(() => asking())
+    const store: LimitStore = {
+      take: (take) => replica.take(take),
+      learn: (learning) => replica.learn(learning),
+    }
+    const outage = playOutages(sim, () => {
+      replica = localLimits(() => asking())
+      laws.storeFailed()
+    })
     const overrides = overridesFor(perMinute)
     const open = (actor: Actor): Limiter => {
       const ports: LimiterPorts = {
@@ -123,7 +130,8 @@ function storeOver(sim: Simulation, actor: Actor, reaching: Reaching): LimitStor
   }
 }
 
-function playOutages(sim: Simulation) {
+/** Now and then the store is away for a while, and what is there afterwards may be an empty replica. */
+function playOutages(sim: Simulation, emptied: () => void) {
   const outage = { away: false }
   const count = between(sim.faults, 'outages', [0, 2])
   for (let index = 0; index < count; index += 1) {
@@ -134,7 +142,9 @@ function playOutages(sim: Simulation) {
       outage.away = true
       sim.at(sim.now() + longMs, () => {
         outage.away = false
-        sim.note('world', `${label} is over`)
+        const isEmpty = sim.faults.chance(`${label} empty`) < 0.5
+        if (isEmpty) emptied()
+        sim.note('world', `${label} is over${isEmpty ? ': everything is forgotten' : ''}`)
       })
     })
   }
