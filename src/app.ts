@@ -1,4 +1,5 @@
 import type { TokenCredential } from '@azure/identity'
+import { clocksOf } from './app/clocks.ts'
 import { probesOf } from './app/probes.ts'
 import { composeWebhooks, type WebhookManagementPorts, type Webhooks } from './app/webhooks.ts'
 import type { Caller } from './core/caller.ts'
@@ -59,8 +60,8 @@ export interface AppOptions {
  * function, and most of them run one.
  */
 export function createApp(options: AppOptions): App {
-  const { settings, log, clock = () => new Date(), random = Math.random } = options
-  const steady = options.clock ?? steadyClock
+  const { settings, log, random = Math.random } = options
+  const { clock, learnTime, steady } = clocksOf(options.clock, log)
   const fetch = options.fetch ?? globalThis.fetch
   const resources = new AsyncDisposableStack()
   const stopping = new AbortController()
@@ -76,7 +77,7 @@ export function createApp(options: AppOptions): App {
     const { openCosmos } = await import('./adapters/cosmos.ts')
     const { endpoint, key, database: name } = settings.cosmos
     const auth = key === undefined ? { credential: await identity() } : { key }
-    return resources.use(openCosmos({ endpoint, database: name, auth }))
+    return resources.use(openCosmos({ endpoint, database: name, auth, learnTime }))
   })
   const bus = once(async () => {
     const { openServiceBus } = await import('./adapters/service-bus.ts')
@@ -261,6 +262,3 @@ function once<T>(work: () => Promise<T>): () => Promise<T> {
     return result
   }
 }
-
-/** Limits count time that has passed: a clock that is set back must stop nobody for as long. */
-const steadyClock: Clock = () => new Date(performance.timeOrigin + performance.now())

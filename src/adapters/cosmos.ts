@@ -21,6 +21,7 @@ import type {
 } from '../core/collection.ts'
 import { AppError } from '../core/errors.ts'
 import { impatientHttpClient, leanHttpClient, onePartition } from './cosmos-http.ts'
+import type { TimedAnswer } from './server-clock.ts'
 
 export interface CosmosOptions {
   readonly endpoint: string
@@ -29,6 +30,8 @@ export interface CosmosOptions {
   readonly auth: { readonly key: string } | { readonly credential: TokenCredential }
   /** How long a request waits for its answer, and how long it lets itself be put off. Default 10 s. */
   readonly patienceMs?: number
+  /** Takes what each answer says of the service's time. */
+  readonly learnTime?: (answer: TimedAnswer) => void
 }
 
 export interface CosmosDatabase extends Disposable {
@@ -42,11 +45,11 @@ const READ_SESSION_NOT_AVAILABLE = 1002
 const IDS_PER_QUERY = 100
 
 export function openCosmos(options: CosmosOptions): CosmosDatabase {
-  const { endpoint, database, auth, patienceMs = PATIENCE_MS } = options
+  const { endpoint, database, auth, patienceMs = PATIENCE_MS, learnTime } = options
   const client = new CosmosClient({
     endpoint,
     ...('key' in auth ? { key: auth.key } : { aadCredentials: auth.credential }),
-    httpClient: impatientHttpClient(patienceMs, leanHttpClient()),
+    httpClient: impatientHttpClient(patienceMs, leanHttpClient(learnTime)),
     // Only with the level named does the SDK send its session token, and so read at least what it wrote.
     consistencyLevel: ConsistencyLevel.Session,
     // Throttled for longer in all, the work is put off.

@@ -9,7 +9,13 @@ import { firstBatch, nextBatch } from './push-batch.ts'
 import { lookBefore, writeAll, type Called, type Calling } from './push-calls.ts'
 import { commitJobs } from './push-commit.ts'
 import { replay, type Job } from './push-job.ts'
-import { commitAsPusher, takePusher, type HeldPusher } from './pusher.ts'
+import {
+  commitAsPusher,
+  freePusher,
+  takePusher,
+  type HeldPusher,
+  type PusherLease,
+} from './pusher.ts'
 import { openStream } from './references.ts'
 import { streamId, type RecordDocument, type StreamKey } from './record.ts'
 import { sidesOf, type TaskSide } from './sides.ts'
@@ -61,10 +67,9 @@ export async function pushChanges(
   const abilities = source.kind === 'source' ? source.push : undefined
   if (!refused && !abilities) return { kind: 'stale' }
   const key = { tenantId, entityType, connectionId }
-  const owner = message.correlationId
-  const lease = await takePusher(ports, key, { owner, leaseMs: limits.leaseMs })
-  if (lease.kind === 'busy') return comeBack(ports, message, { at: lease.until, pushed: 0 })
   const pushing: Pushing = { ports, limits, key, side, sides, signal, message }
+  const lease = await takePusherFor(pushing)
+  if (lease.kind === 'busy') return comeBack(ports, message, { at: lease.until, pushed: 0 })
   if (await isUnread(ports, side, key)) {
     const problem = {
       kind: 'retry',
@@ -75,6 +80,10 @@ export async function pushChanges(
   }
   if (!abilities) return pause(pushing, { held: lease.held, problem: refused ?? gone, pushed: 0 })
   return drain(pushing, { held: lease.held, abilities })
+}
+
+function takePusherFor({ ports, limits, key, message }: Pushing): Promise<PusherLease> {
+  return takePusher(ports, key, { owner: message.correlationId, leaseMs: limits.leaseMs })
 }
 
 /** Where new rows may be records of ours, nothing is created before all that is there was read once. */
@@ -108,7 +117,7 @@ async function drain(
   const startedAt = ports.clock().getTime()
   const { batchSize } = start.abilities
   const size = Math.min(MOST_RECORDS, Math.max(RECORDS_AT_A_TIME, batchSize))
-  let { held } = start
+  let held: HeldPusher | undefined = start.held
   let pushed = 0
   let failed = 0
   let batch = await firstBatch(pushing, size)
@@ -118,18 +127,26 @@ async function drain(
       if (!batch.waitUntil) return { kind: 'finished', pushed, failed }
       return comeBack(ports, message, { at: batch.waitUntil, pushed })
     }
+    if (!held) {
+      const lease = await takePusherFor(pushing)
+      if (lease.kind === 'busy') return comeBack(ports, message, { at: lease.until, pushed })
+      held = lease.held
+      // Somebody else may have pushed them by now.
+      batch = await nextBatch(pushing, size)
+      continue
+    }
     const renewed = await renew(pushing, held)
     if (!renewed) return { kind: 'stale' }
     const called = await call(pushing, batch.records, start.abilities)
     // What waits next is read while this is stored; where nothing more was in sight, it is looked for afterwards.
     const { records } = batch
-    const goesOn = !called.problem && records.length >= size
+    const isLast = !called.problem && records.length < size
     const [committed, ahead] = await Promise.all([
-      commitJobs(pushing, renewed, called.jobs),
-      goesOn ? nextBatch(pushing, size, records) : undefined,
+      commitJobs(pushing, renewed, { jobs: called.jobs, frees: isLast }),
+      called.problem || isLast ? undefined : nextBatch(pushing, size, records),
     ])
     if (!committed) return { kind: 'stale' }
-    held = committed.held
+    held = committed.freed ? undefined : committed.held
     pushed += committed.pushed
     failed += committed.failed
     await announce(ports, committed.records, {
@@ -138,7 +155,8 @@ async function drain(
       ),
       correlationId: message.correlationId,
     })
-    if (called.problem) return pause(pushing, { held, problem: called.problem, pushed })
+    const { problem } = called
+    if (problem) return pause(pushing, { held: committed.held, problem, pushed })
     if (signal.aborted || ports.clock().getTime() - startedAt >= limits.sliceMs) {
       await free(pushing, held)
       return comeBack(ports, message, { at: undefined, pushed })
@@ -193,10 +211,8 @@ async function renew(
   return saved.kind === 'saved' ? saved.held : undefined
 }
 
-/** Lets the next worker begin at once. */
-async function free({ ports }: Pushing, held: HeldPusher): Promise<void> {
-  const leaseUntil = ports.clock().toISOString()
-  await commitAsPusher(ports, held, { pusher: { leaseUntil, failures: 0, waitsFor: null } })
+async function free({ ports }: Pushing, held: HeldPusher | undefined): Promise<void> {
+  if (held) await commitAsPusher(ports, held, { pusher: freePusher(ports.clock()) })
 }
 
 /** The vendor takes nothing for now: the whole connection waits, and no record's tries are counted. */

@@ -5,7 +5,7 @@ import { partitionOf } from './lease.ts'
 import type { Pushing } from './outbound.ts'
 import { addressed, parkPush } from './push.ts'
 import { replay, withStep, type Job } from './push-job.ts'
-import { commitAsPusher, type HeldPusher } from './pusher.ts'
+import { commitAsPusher, freePusher, type HeldPusher } from './pusher.ts'
 import { linkId, type LinkDocument, type RecordDocument, type ShardDocument } from './record.ts'
 import { RESULT_TTL_SECONDS, type ParkedPush, type PushResult } from './result.ts'
 
@@ -18,6 +18,14 @@ export interface Committed {
   readonly records: readonly RecordDocument[]
   readonly pushed: number
   readonly failed: number
+  /** Whether the right to write was given back with the last of them. */
+  readonly freed: boolean
+}
+
+interface Committing {
+  readonly jobs: readonly Job[]
+  /** Nothing more is in sight: the right to write goes back in the same step. */
+  readonly frees: boolean
 }
 
 /**
@@ -27,14 +35,15 @@ export interface Committed {
 export async function commitJobs(
   pushing: Pushing,
   start: HeldPusher,
-  jobs: readonly Job[],
+  committing: Committing,
 ): Promise<Committed | undefined> {
+  const { jobs } = committing
   const startedAt = pushing.ports.clock()
   await parkFailed(pushing, jobs)
   const reports = jobs.filter(({ report }) => report)
   // What the vendor answered is so, whatever becomes of the lease.
   const [stored] = await Promise.all([
-    commitAll(pushing, start, jobs),
+    commitAll(pushing, start, committing),
     writeResults(pushing, reports, startedAt),
   ])
   if (!stored) return undefined
@@ -46,42 +55,47 @@ export async function commitJobs(
 async function commitAll(
   pushing: Pushing,
   start: HeldPusher,
-  jobs: readonly Job[],
-): Promise<Pick<Committed, 'held' | 'records'> | undefined> {
+  { jobs, frees }: Committing,
+): Promise<Pick<Committed, 'held' | 'records' | 'freed'> | undefined> {
   let held = start
+  let freed = false
   const records: RecordDocument[] = []
   for (let rest = jobs; rest.length > 0;) {
-    const commit: Commit | undefined = await commitSome(pushing, held, rest)
+    const commit: Commit | undefined = await commitSome(pushing, held, { jobs: rest, frees })
     if (!commit) return undefined
     held = commit.held
+    freed = commit.freed
     records.push(...commit.records)
     rest = rest.slice(commit.jobs)
   }
-  return { held, records }
+  return { held, records, freed }
 }
 
 interface Commit {
   readonly held: HeldPusher
   readonly records: readonly RecordDocument[]
   readonly jobs: number
+  readonly freed: boolean
 }
 
 async function commitSome(
   pushing: Pushing,
   held: HeldPusher,
-  jobs: readonly Job[],
+  { jobs, frees }: Committing,
 ): Promise<Commit | undefined> {
   let current = jobs
   for (let tries = 0; tries < CONFLICT_TRIES; tries += 1) {
     const plan = planCommit(pushing, current)
-    if (plan.writes.length === 0) return { held, records: [], jobs: plan.jobs }
-    const saved = await commitAsPusher(pushing.ports, held, { pusher: {}, writes: plan.writes })
+    if (plan.writes.length === 0) return { held, records: [], jobs: plan.jobs, freed: false }
+    const freed = frees && plan.jobs === jobs.length
+    const pusher = freed ? freePusher(pushing.ports.clock()) : {}
+    const saved = await commitAsPusher(pushing.ports, held, { pusher, writes: plan.writes })
     if (saved.kind === 'lost') return undefined
     if (saved.kind === 'saved') {
       const records = plan.writes.flatMap(({ document }) =>
         document.kind === 'record' ? [document] : [],
       )
-      return { held: saved.held, records, jobs: plan.jobs }
+      return { held: saved.held, records, jobs: plan.jobs, freed }
     }
     current = await readAgain(pushing, current.slice(0, plan.jobs))
   }

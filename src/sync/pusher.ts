@@ -49,6 +49,11 @@ export async function takePusher(
   return { kind: 'held', held: { key, stored: { document, etag: outcome.etags[0] ?? '' } } }
 }
 
+/** Lets the next worker begin at once; nothing stands in the way of the vendor. */
+export function freePusher(now: Date): Partial<PusherDocument> {
+  return { leaseUntil: now.toISOString(), failures: 0, waitsFor: null }
+}
+
 export type PusherCommit =
   | { readonly kind: 'saved'; readonly held: HeldPusher }
   | { readonly kind: 'lost' }

@@ -26,12 +26,17 @@ const IDS_PER_CALL = 25
 const FIELDS =
   'sys_id,sys_updated_on,sys_mod_count,number,short_description,description,state,active,priority,impact,urgency,category,subcategory,contact_type,caller_id,assignment_group,assigned_to,reassignment_count,reopen_count,close_code,opened_at,resolved_at,closed_at,correlation_id'
 
-async function ask(path: string, query: Row, body?: object): Promise<unknown> {
+interface Sent {
+  readonly method: 'POST' | 'PATCH'
+  readonly body: object
+}
+
+async function ask(path: string, query: Row, sent?: Sent): Promise<unknown> {
   const url = new URL(path, place.instance)
   for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value)
   const response = await fetch(url, {
     headers: { authorization: place.authorization, 'content-type': 'application/json' },
-    ...(body ? { method: 'POST', body: JSON.stringify(body) } : {}),
+    ...(sent ? { method: sent.method, body: JSON.stringify(sent.body) } : {}),
   })
   if (!response.ok) throw new Error(`${path} was answered ${response.status}`)
   return response.json()
@@ -154,7 +159,7 @@ async function push({ tenantId }: FloorJob): Promise<number> {
       const some = ids.slice(start, start + IDS_PER_CALL).join(',')
       await rowsOf({ sysparm_query: `sys_idIN${some}`, sysparm_limit: '200' })
     }
-    await ask('/api/now/v1/batch', {}, batchOf(resources, ids))
+    await ask('/api/now/v1/batch', {}, { method: 'POST', body: batchOf(resources, ids) })
     const operations = resources.map((one): OperationInput => ({
       operationType: 'Replace',
       id: one.id,
@@ -172,6 +177,37 @@ async function push({ tenantId }: FloorJob): Promise<number> {
     )
     count += resources.length
   }
+}
+
+const SINGLE_EDITS = 100
+
+/** Single edits, one after another: stored with the outbox set, written to the row, stored again, and its result kept. */
+async function edit({ tenantId }: FloorJob): Promise<number> {
+  const partition = [tenantId, ENTITY]
+  const query = `SELECT TOP ${SINGLE_EDITS} VALUE c.id FROM c WHERE c.kind = 'record'`
+  const { resources: ids } = await shards.items.query<string>(query, within(partition)).fetchAll()
+  for (const [index, id] of ids.entries()) {
+    const item = shards.item(id, partition)
+    const replace = async (changes: (before: Doc) => Partial<Doc>) => {
+      const { resource: before } = await item.read<Doc>()
+      if (!before) throw new Error(`${id} is gone`)
+      const condition = { type: 'IfMatch', condition: etagOf(before) }
+      await item.replace({ ...before, ...changes(before) }, { accessCondition: condition })
+    }
+    const text = `single ${index} of the floor`
+    await replace(({ fields }) => ({
+      fields: { ...(fields as Row), short_description: text }, // as pull stored it
+      pending: [tenantId],
+    }))
+    await ask(
+      `/api/now/table/incident/${id.replace('rec-', '')}`,
+      {},
+      { method: 'PATCH', body: { short_description: text } },
+    )
+    await replace(() => ({ pending: [] }))
+    await results.items.upsert(resultOf(id, tenantId))
+  }
+  return ids.length
 }
 
 /** What was pushed is kept for the operators: contract, section 3. */
@@ -193,7 +229,7 @@ function batchOf(records: readonly Doc[], ids: readonly string[]): object {
   return { batch_request_id: '1', rest_requests: rest }
 }
 
-const jobs = { pull, push }
+const jobs = { pull, push, edit }
 process.on('message', (job: FloorJob) => {
   void jobs[job.kind](job).then(
     (rows) => process.send?.(rows),

@@ -4,9 +4,9 @@ import { fileURLToPath } from 'node:url'
 import { DEFAULT_CREDENTIALS } from '../../infra/local/vendors/servicenow/accounts.ts'
 import type { Stack } from '../../infra/local/stack.ts'
 
-/** The bare loop that a pull or a push cannot do without. */
+/** The bare loop that a pull, a push or single edits cannot do without. */
 export interface FloorJob {
-  readonly kind: 'pull' | 'push'
+  readonly kind: 'pull' | 'push' | 'edit'
   readonly tenantId: string
 }
 

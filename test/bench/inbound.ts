@@ -73,6 +73,7 @@ function figuresOf(kind: string, pairs: readonly Pair[]): readonly Figure[] {
       name: `inbound_${kind}_messages`,
       value: Math.max(...pairs.map(({ ours }) => ours.messages)),
       unit: 'messages/run',
+      floor: 1,
     },
   ]
 }

@@ -52,7 +52,11 @@ export const outbound: Bench = {
       if (round > 0) pairs.push(pair)
     }
     progress(`${EDITS} edits through the API`)
-    const edits = await editSingly(measured, shelves)
+    const bareEdits = await spent(measured, async () => {
+      const rows = await floor.run({ kind: 'edit', tenantId: bare })
+      if (rows !== EDITS) throw new Error(`the floor edited ${rows} rows`)
+    })
+    const edits = await editSingly(measured, shelves, bareEdits)
     return [...figuresOf(pairs), ...edits]
   },
 }
@@ -147,7 +151,11 @@ function expectOnInstance({ stack }: Measured, text: string): void {
 }
 
 /** Edits as operators make them, one after another, each on its way before the next. */
-async function editSingly(measured: Measured, shelves: Shelves): Promise<readonly Figure[]> {
+async function editSingly(
+  measured: Measured,
+  shelves: Shelves,
+  floor: Spent,
+): Promise<readonly Figure[]> {
   await measured.pull(ours)
   const { stack, functions } = measured
   const caller = { subject: 'bench', tenantId: ours, roles: ['operator'] }
@@ -167,7 +175,12 @@ async function editSingly(measured: Measured, shelves: Shelves): Promise<readonl
   })
   return [
     { name: 'outbound_edit_messages', value: messages / EDITS, unit: 'messages/edit', floor: 1 },
-    { name: 'outbound_edit_charge', value: requestUnits / EDITS, unit: 'RU/edit' },
+    {
+      name: 'outbound_edit_charge',
+      value: requestUnits / EDITS,
+      unit: 'RU/edit',
+      floor: floor.requestUnits / EDITS,
+    },
   ]
 }
 

@@ -24,7 +24,7 @@ export interface VendorRow {
 export interface VendorOptions {
   readonly name: string
   readonly mapping: Mapping
-  readonly marker: 'correlation' | 'external_id'
+  readonly marker: 'correlation' | 'external_id' | 'none'
   readonly comparesAndSets: boolean
   /** Whether writes are answered with the row and its version. */
   readonly answersRows: boolean

@@ -26,3 +26,25 @@ test('a record that changes after it was read ahead is written once for each sta
   expect(values.filter(({ note }) => note === 'late')).toHaveLength(1)
   expect(here.records().flatMap(({ pending }) => pending)).toEqual([])
 })
+
+test('what came while the last push was stored is read again before it is pushed: another worker may have been faster', async () => {
+  const here = pushWorld({ marker: 'none' })
+  await here.addTask()
+  const { id: first } = await here.add('a', { title: 'title a' })
+  let later: string | undefined
+  here.answer.write = async (_write, does) => {
+    const done = await does()
+    later ??= (await here.add('b', { title: 'title b' })).id
+    return done
+  }
+  let other: Promise<unknown> | undefined
+  here.shards.after = async (operation) => {
+    const isStored = here.record(first)?.pending.length === 0
+    if (other || operation !== 'query' || later === undefined || !isStored) return
+    other = here.work(here.message(later))
+    await other
+  }
+  await here.work(here.message(first))
+  expect(await other).toMatchObject({ kind: 'finished', pushed: 1 })
+  expect(here.vendor.alive().map((row) => row.values['title'])).toEqual(['title a', 'title b'])
+})
