@@ -32,6 +32,7 @@ const busy = {
 }
 const faults = {
   refused: { status: 403 },
+  late: { delayMs: 500 },
   'answer lost': { operation: 'PUT', connection: 'lose-answer', times: 3 },
   throttled: busy,
   'throttled for long': { ...busy, headers: { ...busy.headers, 'retry-after': '3600' } },

@@ -87,6 +87,14 @@ describe.for(Object.entries(buses))('a queue %s', ([, open]) => {
     expect(await second?.complete()).toBe(true)
   })
 
+  test('gives a message again when nobody ever said that it is done', async () => {
+    await using here = await open()
+    await here.queue.send([message])
+    expect(await here.take()).toMatchObject({ id: 'm-1', deliveryCount: 0 })
+    here.advance(LOCK_MS + 1_000)
+    expect(await here.take()).toMatchObject({ id: 'm-1', deliveryCount: 1 })
+  })
+
   test('counts what is given back, and takes it out of the way in the end', async () => {
     await using here = await open()
     await here.queue.send([message])

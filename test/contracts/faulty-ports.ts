@@ -17,9 +17,10 @@ import { lockingQueue } from '../ports/locking-queue.ts'
 import { memoryCollection } from '../ports/memory-collection.ts'
 import { memoryVault } from '../ports/memory-vault.ts'
 
-/** `refused` and `answer lost` strike the next call, the others every one until `relented`. */
+/** The first three strike the next call, the others every one until `relented`. */
 export type Fault =
   | 'refused'
+  | 'late'
   | 'answer lost'
   | 'throttled'
   | 'throttled for long'
@@ -31,7 +32,7 @@ interface Hooked {
   after?: (...asked: never[]) => unknown
 }
 
-/** Does what a port in memory is told to do at its next calls. */
+/** Does what a port in memory is told to do at its next calls. That a call is late means nothing without a wire. */
 export function hooks(port: Hooked, error: AppError) {
   const refuse = () => {
     throw error
@@ -48,7 +49,7 @@ export function hooks(port: Hooked, error: AppError) {
     relent()
     if (fault === 'refused') port.before = strike
     else if (fault === 'answer lost') port.after = strike
-    else if (fault !== 'relented') port.before = refuse
+    else if (fault !== 'relented' && fault !== 'late') port.before = refuse
   }
 }
 
@@ -62,6 +63,8 @@ export async function failureOf(work: Promise<unknown>): Promise<string | undefi
 
 /** More calls than any client makes. */
 const ALWAYS = 1_000_000
+/** Longer than any call takes here, and shorter than anybody's patience. */
+const LATE = { delayMs: 500 } as const
 /** It takes a call, does nothing and refuses it at last; clients do not wait for that. */
 const SILENT = { delayMs: 60_000, status: 503, times: ALWAYS } as const
 /** How long a client waits here for an answer, or lets itself be put off. */
@@ -107,6 +110,7 @@ export const stores: Readonly<Record<string, () => Promise<Store>>> = {
     })
     const faults = {
       refused: { status: 403 },
+      late: LATE,
       'answer lost': { connection: 'lose-answer' },
       throttled: throttle(10),
       'throttled for long': throttle(3_600_000),
@@ -190,6 +194,7 @@ export const buses: Readonly<Record<string, () => Promise<Bus>>> = {
     const busy = { condition: 'com.microsoft:server-busy', times: ALWAYS } as const
     const faults = {
       refused: { condition: 'amqp:unauthorized-access', times: SEND_TRIES },
+      late: LATE,
       'answer lost': { connection: 'lose-answer' },
       throttled: busy,
       'throttled for long': busy,
@@ -242,6 +247,7 @@ export const safes: Readonly<Record<string, () => Promise<Safe>>> = {
     })
     const faults = {
       refused: { operation: 'setSecret', status: 403 },
+      late: { operation: 'setSecret', ...LATE },
       'answer lost': { operation: 'setSecret', connection: 'lose-answer' },
       throttled: throttle({}),
       'throttled for long': throttle({ 'retry-after': '3600' }),

@@ -16,6 +16,16 @@ async function givenUp(...calls: readonly (() => Promise<unknown>)[]) {
 const throttled: readonly Fault[] = ['throttled', 'throttled for long', 'silent']
 
 describe.for(Object.entries(stores))('a collection %s', ([, open]) => {
+  test('that answers late has done the work once', async () => {
+    await using here = await open()
+    const create = () => here.things.write(partition, [{ kind: 'create', document: thing('a', 1) }])
+    here.fail('late')
+    expect(await create()).toMatchObject({ committed: true })
+    here.fail('late')
+    expect((await here.things.get(partition, 'a'))?.document).toEqual(thing('a', 1))
+    expect(await create()).toEqual({ committed: false, conflict: 0 })
+  })
+
   test.for(throttled)(
     'that is %s is given up in time, has done nothing, and works again',
     async (fault) => {
@@ -51,6 +61,16 @@ describe.for(Object.entries(stores))('a collection %s', ([, open]) => {
 })
 
 describe.for(Object.entries(buses))('a queue %s', ([, open]) => {
+  test('that answers late has the message once', async () => {
+    await using here = await open()
+    here.fail('late')
+    await here.queue.send([{ id: 'a', body: {} }])
+    const first = await here.take()
+    expect(first?.id).toBe('a')
+    expect(await first?.complete()).toBe(true)
+    expect(await here.take()).toBeUndefined()
+  })
+
   test('that is throttled is given up in time, has nothing, and takes the same messages afterwards', async () => {
     await using here = await open()
     const messages = ['a', 'b'].map((id) => ({ id, body: { id } }))
@@ -65,6 +85,15 @@ describe.for(Object.entries(buses))('a queue %s', ([, open]) => {
 })
 
 describe.for(Object.entries(safes))('a vault %s', ([, open]) => {
+  test('that answers late has one version more', async () => {
+    await using here = await open()
+    const first = await here.vault.set('credential-a', 'one')
+    here.fail('late')
+    const version = await here.vault.set('credential-a', 'two')
+    expect(version).not.toBe(first)
+    expect(await here.vault.latest('credential-a')).toEqual({ value: 'two', version })
+  })
+
   test.for(throttled)(
     'that is %s is given up in time, keeps what it had, and works again',
     async (fault) => {

@@ -7,7 +7,6 @@ import {
   type CollectionSession,
 } from '../ports/lagging-collection.ts'
 import type { MemoryCollection } from '../ports/memory-collection.ts'
-import type { FaultKind } from './faults.ts'
 import type { Actor, Simulation } from './simulation.ts'
 
 /** A committed write, as the world sees it. */
@@ -24,21 +23,6 @@ export interface SharedCollection<T extends Document> {
 
 /** How many commits a replica may lag; how long, says the collection. */
 const LONGEST_LAG = 12
-
-const readFaults: readonly FaultKind[] = [
-  'crash-before',
-  'crash-after',
-  'unavailable',
-  'delay',
-  'stale',
-]
-const writeFaults: readonly FaultKind[] = [
-  'crash-before',
-  'crash-after',
-  'answer-lost',
-  'unavailable',
-  'delay',
-]
 
 /** Each actor reads its own writes, and never less than it has read before (session consistency); others may lag. */
 export function sharedCollection<T extends Document>(
@@ -72,7 +56,7 @@ export function sharedCollection<T extends Document>(
     work: (view: ReturnType<CollectionSession<T>['behind']>) => Promise<R>,
   ) =>
     sim.call(actor, `${name}.${operation}`, {
-      kinds: readFaults,
+      place: 'collection read',
       failure,
       longestMs,
       effect: (fault) => {
@@ -95,7 +79,7 @@ export function sharedCollection<T extends Document>(
       },
       write: (partition, writes) =>
         sim.call(actor, `${name}.write`, {
-          kinds: writeFaults,
+          place: 'collection write',
           failure,
           longestMs,
           effect: async () => {
@@ -125,7 +109,7 @@ export function sharedQueue(
   return (actor) => ({
     send: (messages) =>
       sim.call(actor, 'queue.send', {
-        kinds: writeFaults,
+        place: 'queue send',
         failure: () => new AppError('queue_unavailable', 'the queue is throttled'),
         effect: async () => {
           await backing.send(messages)

@@ -140,7 +140,7 @@ function sourceOf(sim: Simulation, actor: Actor, table: VendorTable | undefined)
     now: actor.clock,
     call: (call: Parameters<VendorTable['answer']>[0]) =>
       sim.call(actor, 'vendor.fetch', {
-        kinds: ['crash-before', 'crash-after', 'delay', 'vendor-trouble', 'stale'],
+        place: 'vendor replica',
         failure: () => new Error('never'),
         effect: (fault): VendorAnswer => {
           if (fault?.kind === 'vendor-trouble') return trouble(fault.size)

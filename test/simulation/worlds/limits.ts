@@ -4,7 +4,6 @@ import type { LimitOverrides, OutgoingCall } from '../../../src/rate-limit/limit
 import { localLimits } from '../../../src/rate-limit/local.ts'
 import type { LimitStore } from '../../../src/rate-limit/ports.ts'
 import { silentLog } from '../../credentials/simulation.ts'
-import type { FaultKind } from '../faults.ts'
 import { provider } from '../limits/provider.ts'
 import type { Actor, Simulation } from '../simulation.ts'
 import { between, pick, START_MS, type Stage, type World } from '../world.ts'
@@ -19,14 +18,6 @@ const PART_ALONE = 0.1
 const LONGEST_COMMAND_MS = 500
 /** A message whose worker died comes again after so long. */
 const REDELIVERY_MS = 30_000
-
-const storeFaults: readonly FaultKind[] = [
-  'crash-before',
-  'crash-after',
-  'answer-lost',
-  'unavailable',
-  'delay',
-]
 
 /** Instances that share one quota for many tenants, one of whom wants far more than there is. */
 export const limits: World = {
@@ -108,7 +99,7 @@ function storeOver(sim: Simulation, actor: Actor, reaching: Reaching): LimitStor
   const through = <R>(site: string, work: () => Promise<R>): Promise<R> =>
     sim
       .call<R | AppError>(actor, `limits.${site}`, {
-        kinds: storeFaults,
+        place: 'limits call',
         longestMs: LONGEST_COMMAND_MS,
         failure: away,
         effect: () => {
