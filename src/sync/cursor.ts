@@ -21,12 +21,6 @@ export function laterOf(a: Cursor | null, b: Cursor | null): Cursor | null {
   return compareCursors(a, b) >= 0 ? a : b
 }
 
-/** Null is before everything. */
-export function earlierOf(a: Cursor | null, b: Cursor | null): Cursor | null {
-  if (a === null || b === null) return null
-  return compareCursors(a, b) <= 0 ? a : b
-}
-
 /**
  * Where a new run begins: some time before the last row seen, for rows that were committed late with an earlier stamp.
  * What is read twice is recognised by its content and costs no write.

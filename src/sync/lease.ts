@@ -1,6 +1,6 @@
 import type { Stored, Write } from '../core/collection.ts'
 import { addMs, MINUTE_MS } from '../core/time.ts'
-import { earlierOf, laterOf, rewound } from './cursor.ts'
+import { laterOf, rewound } from './cursor.ts'
 import type { SyncPorts } from './ports.ts'
 import {
   noCounts,
@@ -88,33 +88,18 @@ function newRun(
   { runId, overlapMs }: { readonly runId: string; readonly overlapMs: number },
   now: Date,
 ): Omit<Run, 'slice' | 'leaseUntil'> {
-  const { again, deletedTo, comparedAt, complete, missing } = before?.run ?? {}
-  const behind = rewound(before?.cursor ?? null, overlapMs + durationOf(before?.run ?? null))
+  const { deletedTo, comparedAt, complete, missing } = before?.run ?? {}
   return {
     runId,
     ...(deletedTo === undefined ? {} : { deletedTo }),
     ...(comparedAt === undefined ? {} : { comparedAt }),
     ...(complete === undefined ? {} : { complete }),
     ...(missing === undefined ? {} : { missing }),
-    ...(again === undefined ? {} : { again }),
-    position: again === undefined ? behind : earlierOf(again.from, behind),
+    position: rewound(before?.cursor ?? null, overlapMs + durationOf(before?.run ?? null)),
     startedAt: now.toISOString(),
     counts: noCounts,
     finished: false,
   }
-}
-
-/** A run that goes on among rows that may not be seen, whose number may be another by now. */
-export function resumed(run: Run): Run {
-  const { skip = 0, again, runId, position } = run
-  if (skip === 0 || again?.runId === runId) return run
-  return { ...run, again: { from: position, runId } }
-}
-
-/** A run that has read everything up to the end of the stream. */
-export function ended({ again, ...run }: Run): Run {
-  const kept = again?.runId === run.runId ? { again } : {}
-  return { ...run, ...kept, finished: true, complete: true }
 }
 
 /**

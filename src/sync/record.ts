@@ -149,8 +149,6 @@ export interface Run {
   readonly position: Cursor | null
   /** Rows behind the position that were asked for and may not be seen. */
   readonly skip?: number
-  /** A run was put off while it counted such rows: those that left them meanwhile made it jump others. The next begins here. */
-  readonly again?: { readonly from: Cursor | null; readonly runId: string }
   readonly startedAt: string
   readonly counts: Counts
   /** The message that works on it: an older one of the same run has handed over and must not go on. */

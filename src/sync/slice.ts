@@ -1,6 +1,6 @@
 import { compareCursors, type Cursor } from './cursor.ts'
 import { readDeletes } from './deletes.ts'
-import { checkpoint, ended, LEASE_MS, resumed, type HeldStream } from './lease.ts'
+import { checkpoint, LEASE_MS, type HeldStream } from './lease.ts'
 import { storePage } from './page.ts'
 import type { Source, SyncPorts, VendorProblem } from './ports.ts'
 import type { TaskSide } from './sides.ts'
@@ -43,6 +43,7 @@ const stall: VendorProblem = {
     'page after page brought no row behind the last one: more rows share a time than it gives out',
 }
 const MAX_STALLED_PAGES = 1_000
+const MOST_HIDDEN_AT_ONCE = 5_000
 
 function isBehind(position: Cursor | null, before: Cursor | null): boolean {
   return position !== null && (before === null || compareCursors(position, before) > 0)
@@ -63,16 +64,18 @@ export interface Reading {
 export async function readPages(ports: SyncPorts, reading: Reading): Promise<Slice> {
   const { source, limits, signal } = reading
   const startedAt = ports.clock().getTime()
-  let held = { ...reading.held, run: resumed(reading.held.run) }
+  let { held } = reading
   let skip = held.run.skip ?? 0
   while (!held.run.finished) {
-    const request = { after: held.run.position, skip, limit: limits.pageSize }
+    // Twice as many each time: whoever looks at hidden rows again from the same place shall not do so page by page.
+    const limit = Math.min(Math.max(limits.pageSize, skip), MOST_HIDDEN_AT_ONCE)
+    const request = { after: held.run.position, skip, limit }
     const fetchedAt = ports.clock()
     const page = await source.fetchPage(request, signal)
     if (page.kind !== 'page') return stopped(reading, held, page)
     const { rows, more } = page
     // What is stored with rows counts from behind them.
-    const behind = skip + limits.pageSize
+    const behind = skip + limit
     const counted = { ...held, run: { ...held.run, skip: rows.length === 0 ? behind : 0 } }
     const stored = await storePage(ports, counted, {
       ...reading,
@@ -90,7 +93,7 @@ export async function readPages(ports: SyncPorts, reading: Reading): Promise<Sli
       const deletes = await readDeletes(ports, { ...reading, held })
       if (deletes.kind === 'lost') return { kind: 'lost' }
       if (deletes.kind === 'stopped') return stopped(reading, deletes.held, deletes.by)
-      held = { ...deletes.held, run: ended(deletes.held.run) }
+      held = { ...deletes.held, run: { ...deletes.held.run, finished: true, complete: true } }
     }
     if (more && skip > limits.pageSize * MAX_STALLED_PAGES) return stopped(reading, held, stall)
     const timeIsUp = ports.clock().getTime() - startedAt >= limits.sliceMs || signal.aborted

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { vendorClient, type Authorization } from '../../src/connectors/client.ts'
 import type { VendorPageRequest } from '../../src/connectors/connector.ts'
-import { queryFor, tableStream } from '../../src/connectors/servicenow/table.ts'
+import { queryFor, tableStream, windowOf } from '../../src/connectors/servicenow/table.ts'
 import { retryAfterMs } from '../../src/core/retry-after.ts'
 import { startServiceNow } from '../../infra/local/vendors/servicenow.ts'
 
@@ -241,3 +241,27 @@ test('every answer is told to the limits, and 429 costs no try', async () => {
   })
   expect(told).toEqual([429, 7])
 })
+
+test.for([
+  [
+    { skip: 0, limit: 100 },
+    { skip: 0, limit: 100 },
+  ],
+  [
+    { skip: 100, limit: 100 },
+    { skip: 0, limit: 200 },
+  ],
+  [
+    { skip: 4_800, limit: 4_800 },
+    { skip: 0, limit: 9_600 },
+  ],
+  [
+    { skip: 9_600, limit: 5_000 },
+    { skip: 4_600, limit: 10_000 },
+  ],
+] as const)(
+  'hidden rows are looked at from their place as long as one answer holds them: %j',
+  ([asked, window]) => {
+    expect(windowOf(asked)).toEqual(window)
+  },
+)

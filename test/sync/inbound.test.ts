@@ -122,7 +122,7 @@ test('hidden rows that fill more than one message are passed over in the next', 
   expect(here.inbound.waiting).toEqual([])
 })
 
-test('rows that leave the hidden ones between two messages make the next run look there again', async () => {
+test('rows that leave the hidden ones between two messages make the run miss none of the others', async () => {
   const farApart = rowsOf(35, 1).map((row, index) => ({
     ...row,
     time: new Date(start.getTime() + (index - 35) * 3_600_000).toISOString(),
@@ -139,10 +139,6 @@ test('rows that leave the hidden ones between two messages make the next run loo
   const gone = new Set(hidden.slice(0, 8))
   const left = here.vendor.rows.filter(({ id }) => !gone.has(id))
   here.vendor.rows.splice(0, here.vendor.rows.length, ...left)
-  await here.drain()
-  expect(here.records().length).toBeLessThan(16)
-  here.advance(3_600_000)
-  await here.tick()
   await here.drain()
   expect(here.records()).toHaveLength(16)
 })

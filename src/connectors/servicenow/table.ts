@@ -24,21 +24,37 @@ import { isoOf, stampOf } from './stamp.ts'
 /** A transaction on an instance may run for minutes; a row of it appears with the stamp of its beginning. */
 const OVERLAP_MS = 5 * 60_000
 
+/** What an instance gives at a time at most (`glide.processor.json.row_limit`). */
+const MOST_ROWS = 10_000
+
+/**
+ * Rows that access rules hide are counted but not given. Those behind a place are looked at again from it, not passed over
+ * by an offset: one that somebody edits meanwhile moves to the end, and what lay behind it would come to lie before the
+ * offset.
+ */
+export function windowOf({ skip, limit }: Pick<VendorPageRequest, 'skip' | 'limit'>): Window {
+  const most = Math.min(skip + limit, MOST_ROWS)
+  return { skip: skip + limit - most, limit: most }
+}
+
+type Window = Pick<VendorPageRequest, 'skip' | 'limit'>
+
 /** A table of the Table API as a stream ordered by (sys_updated_on, sys_id). */
 export function tableStream(entityType: string, table: Table): Stream {
   return {
     entityType,
     mapping: { entityType, fields: [...table.fields] },
     overlapMs: OVERLAP_MS,
-    fetchPage: async (client, request, signal) => {
+    fetchPage: async (client, { after, ...place }, signal) => {
+      const window = windowOf(place)
       const query = {
         ...parametersFor(table),
-        sysparm_query: queryFor({ stamp: 'sys_updated_on', id: 'sys_id' }, request.after),
-        sysparm_limit: String(request.limit),
-        sysparm_offset: String(request.skip),
+        sysparm_query: queryFor({ stamp: 'sys_updated_on', id: 'sys_id' }, after),
+        sysparm_limit: String(window.limit),
+        sysparm_offset: String(window.skip),
       }
       const list = await askTable(client, { table: table.name, query }, signal)
-      return list.kind === 'list' ? pageOf(list, request, table.markerField) : list
+      return list.kind === 'list' ? pageOf(list, { after, ...window }, table.markerField) : list
     },
     ...(table.hasDeleteLog
       ? {

@@ -267,7 +267,8 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     id: 'S59',
-    title: 'the clock of one worker is an hour back, of another an hour ahead',
+    title:
+      'one worker is behind the others by more than the store’s time leaves, another one ahead',
     world: 'inbound',
     plan: [
       { site: 'worker clock', kind: 'skew', size: 0 },

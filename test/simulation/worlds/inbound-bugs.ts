@@ -14,7 +14,8 @@ export interface InboundBug {
   readonly defer?: (message: InboundMessage) => Promise<boolean>
 }
 
-const YEAR_MS = 365 * 24 * 3_600_000
+/** Every page that was ever read is newer than those before it. */
+let readings = 0
 
 type Shards = Collection<ShardDocument>
 type WriteShards = Shards['write']
@@ -80,11 +81,14 @@ export const inboundBugs: Readonly<Record<string, InboundBug>> = {
       let begin: Parameters<Source['fetchPage']>[0]['after'] | undefined
       let offset = 0
       return {
-        fetchPage: async (request, signal) => {
-          begin ??= request.after
-          const page = await source.fetchPage({ ...request, after: begin, skip: offset }, signal)
-          if (page.kind === 'page') offset += request.limit
-          return page
+        fetchPage: async ({ after, limit }, signal) => {
+          begin ??= after
+          const most = { after: begin, skip: 0, limit: offset + limit }
+          const page = await source.fetchPage(most, signal)
+          if (page.kind !== 'page') return page
+          const rows = page.rows.slice(offset)
+          offset += limit
+          return { ...page, rows }
         },
       }
     }),
@@ -120,18 +124,25 @@ export const inboundBugs: Readonly<Record<string, InboundBug>> = {
   },
   'hidden-page-repeats': {
     what: 'a page of which nothing may be seen is asked for again and again',
-    ports: inSource((source) => ({
-      fetchPage: (request, signal) => source.fetchPage({ ...request, skip: 0 }, signal),
-    })),
+    ports: inSource((source) => {
+      let limit = Infinity
+      return {
+        fetchPage: (request, signal) => {
+          limit = Math.min(limit, request.limit)
+          return source.fetchPage({ ...request, skip: 0, limit }, signal)
+        },
+      }
+    }),
   },
   'outdated-applied': {
     what: 'a row is taken as it was read last, though a newer version of it is stored',
-    ports: inSource((source, actor) => ({
+    ports: inSource((source) => ({
       fetchPage: async (request, signal) => {
         const page = await source.fetchPage(request, signal)
         if (page.kind !== 'page') return page
-        const time = new Date(actor.clock().getTime() + YEAR_MS).toISOString()
-        const rows = page.rows.map((row) => ({ ...row, version: { time, count: 0 } }))
+        readings += 1
+        const version = { time: '9999-12-31T00:00:00.000Z', count: readings }
+        const rows = page.rows.map((row) => ({ ...row, version }))
         return { ...page, rows }
       },
     })),

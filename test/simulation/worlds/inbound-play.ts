@@ -8,7 +8,7 @@ import type { InboundStores } from './inbound-stores.ts'
 
 const HOUR_MS = 3_600_000
 /** A transaction becomes visible at most so late; with the lag of a replica it stays within the overlap of five minutes. */
-const LONGEST_TRANSACTION_MS = 170_000
+const LONGEST_TRANSACTION_MS = 80_000
 
 /** What goes on at the vendor: a backlog with many rows to a second, then inserts, updates, late commits, bad rows. */
 export function playVendor(
@@ -44,18 +44,20 @@ export function playVendor(
   }
 }
 
-/** Rows that change again and again just before a tick, so that a lagging replica has them as they were. */
-const HOT_ROWS = 3
+/** Rows that change again and again just before the runs, so that a lagging replica has them as they were. */
+const HOT_ROWS = 8
+const HOT_HOURS = [1, 2] as const
 const HOT_EVERY_MS = [-100_000, -70_000, -40_000, -15_000] as const
 
 function playHotRow(sim: Simulation, table: VendorTable, label: string): void {
-  const { faults } = sim
-  const tickMs = START_MS + between(faults, `${label} tick`, [1, 17]) * 600_000
-  for (const [index, beforeMs] of HOT_EVERY_MS.entries()) {
-    sim.act(tickMs + beforeMs, `act ${label} ${index}`, () => {
-      const ids = table.ids()
-      table.write(ids[Math.floor(faults.chance(label) * ids.length)] ?? 'x0', {})
-    })
+  for (const hour of HOT_HOURS) {
+    const chance = sim.faults.chance(`${label} ${hour}`)
+    for (const [index, beforeMs] of HOT_EVERY_MS.entries()) {
+      sim.act(START_MS + hour * HOUR_MS + beforeMs, `act ${label} ${hour} ${index}`, () => {
+        const ids = table.ids()
+        table.write(ids[Math.floor(chance * ids.length)] ?? 'x0', {})
+      })
+    }
   }
 }
 

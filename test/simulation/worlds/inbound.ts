@@ -84,6 +84,8 @@ export const inbound: World = {
     }
     const host = queueHost(sim, {
       kind: 'worker',
+      // Generously what the store's time leaves of a wrong clock (src/adapters/server-clock.ts).
+      mostSkewMs: 60_000,
       queue,
       concurrency: 3,
       handlerFor: (actor) => {
@@ -132,7 +134,7 @@ const stream = tableStream(ENTITY, {
 })
 
 /** How far a vendor's replica may lag. */
-const VENDOR_LAG_MS = 120_000
+const VENDOR_LAG_MS = 210_000
 
 function sourceOf(sim: Simulation, actor: Actor, table: VendorTable | undefined): Source {
   if (!table) throw new Error('no such tenant')
