@@ -142,16 +142,7 @@ function sourceOf(sim: Simulation, actor: Actor, table: VendorTable | undefined)
     now: actor.clock,
     call: (call: Parameters<VendorTable['answer']>[0]) =>
       sim.call(actor, 'vendor.fetch', {
-        // What a lagging replica says is met in so many ways that it comes more often than the rest.
-        kinds: [
-          'crash-before',
-          'crash-after',
-          'delay',
-          'vendor-trouble',
-          'stale',
-          'stale',
-          'stale',
-        ],
+        place: 'vendor replica',
         failure: () => new Error('never'),
         effect: (fault): VendorAnswer => {
           if (fault?.kind === 'vendor-trouble') return trouble(fault.size)

@@ -7,7 +7,7 @@ import type {
   WriteOutcome,
 } from '../../../src/sync/ports.ts'
 import type { Mapping } from '../../../src/sync/mapping.ts'
-import type { Fault, FaultKind } from '../faults.ts'
+import type { Fault } from '../faults.ts'
 import type { MemoryVendor, VendorOptions } from '../memory-vendor.ts'
 import type { Actor, Simulation } from '../simulation.ts'
 
@@ -94,8 +94,6 @@ export function mappingOf(connectionId: string): Mapping | undefined {
 /** The client gives up a call after so long (src/connectors/client.ts). */
 const LONGEST_CALL_MS = 30_000
 
-const faults: readonly FaultKind[] = ['crash-before', 'crash-after', 'delay', 'vendor-trouble']
-
 /** The vendor as a worker reaches it: over a wire, with answers that are late, bad or lost. */
 export function sourceOver(sim: Simulation, actor: Actor, { source, name }: MemoryVendor): Source {
   const { push, fetchOne, fetchDeleted } = source
@@ -105,7 +103,7 @@ export function sourceOver(sim: Simulation, actor: Actor, { source, name }: Memo
     spoilt: (fault: Fault) => R | Promise<R>,
   ): Promise<R> =>
     sim.call(actor, `${name}.${site}`, {
-      kinds: faults,
+      place: 'vendor call',
       longestMs: LONGEST_CALL_MS,
       failure: () => new Error('never'),
       effect: (fault) => (fault?.kind === 'vendor-trouble' ? spoilt(fault) : work()),
