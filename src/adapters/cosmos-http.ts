@@ -2,6 +2,8 @@ import {
   createDefaultHttpClient,
   createHttpHeaders,
   type HttpClient,
+  type PipelineRequest,
+  type PipelineResponse,
 } from '@azure/core-rest-pipeline'
 import type { TimedAnswer } from './server-clock.ts'
 
@@ -9,6 +11,7 @@ import type { TimedAnswer } from './server-clock.ts'
 const MARK = 'x-syncline-one-partition'
 export const onePartition = { [MARK]: 'true' } as const
 const IS_PLAN = 'x-ms-cosmos-is-query-plan-request'
+const RETRY_AFTER_MS = 'x-ms-retry-after-ms'
 
 const noPlan = JSON.stringify({ code: 'BadRequest', message: 'one partition needs no query plan' })
 
@@ -32,5 +35,40 @@ export function leanHttpClient(
       const answer = createHttpHeaders({ 'content-type': 'application/json' })
       return { request, headers: answer, status: 400, bodyAsText: noPlan }
     },
+  }
+}
+
+/**
+ * Ends what the SDK would go on with: it waits for as long as a throttled account names, and asks one that does not answer
+ * a read 120 times more. What is thrown here it does not try again.
+ */
+export function impatientHttpClient(patienceMs: number, inner: HttpClient): HttpClient {
+  return {
+    sendRequest: async (request) => {
+      const answer = await answerWithin(patienceMs, inner, request)
+      const waitMs = Number(answer.headers.get(RETRY_AFTER_MS) ?? 0)
+      if (answer.status !== TOO_MANY_REQUESTS || waitMs <= patienceMs) return answer
+      throw new Error(`throttled for ${waitMs} ms, and nobody waits longer than ${patienceMs} ms`)
+    },
+  }
+}
+
+const TOO_MANY_REQUESTS = 429
+
+async function answerWithin(
+  ms: number,
+  client: HttpClient,
+  request: PipelineRequest,
+): Promise<PipelineResponse> {
+  const deadline = new AbortController()
+  const timer = setTimeout(() => deadline.abort(), ms)
+  request.abortSignal = deadline.signal
+  try {
+    return await client.sendRequest(request)
+  } catch (cause) {
+    if (!deadline.signal.aborted) throw cause
+    throw new Error(`no answer within ${ms} ms`, { cause })
+  } finally {
+    clearTimeout(timer)
   }
 }

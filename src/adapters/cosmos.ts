@@ -1,4 +1,5 @@
 import {
+  ConsistencyLevel,
   CosmosClient,
   ErrorResponse,
   type Container,
@@ -19,7 +20,7 @@ import type {
   WriteOutcome,
 } from '../core/collection.ts'
 import { AppError } from '../core/errors.ts'
-import { leanHttpClient, onePartition } from './cosmos-http.ts'
+import { impatientHttpClient, leanHttpClient, onePartition } from './cosmos-http.ts'
 import type { TimedAnswer } from './server-clock.ts'
 
 export interface CosmosOptions {
@@ -27,6 +28,8 @@ export interface CosmosOptions {
   readonly database: string
   /** Account key, or the credential of a managed identity. */
   readonly auth: { readonly key: string } | { readonly credential: TokenCredential }
+  /** How long a request waits for its answer, and how long it lets itself be put off. Default 10 s. */
+  readonly patienceMs?: number
   /** Takes what each answer says of the service's time. */
   readonly learnTime?: (answer: TimedAnswer) => void
 }
@@ -35,21 +38,22 @@ export interface CosmosDatabase extends Disposable {
   collection<T extends Document>(container: string): Collection<T>
 }
 
-/** The client waits so long in all when the account is throttled, then the work is put off. */
-const THROTTLE_PATIENCE_SECONDS = 10
-const REQUEST_TIMEOUT_MS = 10_000
+const PATIENCE_MS = 10_000
+const MISSING = 404
+const READ_SESSION_NOT_AVAILABLE = 1002
 /** Ids in one query: its text grows with them. */
 const IDS_PER_QUERY = 100
 
-export function openCosmos({ endpoint, database, auth, learnTime }: CosmosOptions): CosmosDatabase {
+export function openCosmos(options: CosmosOptions): CosmosDatabase {
+  const { endpoint, database, auth, patienceMs = PATIENCE_MS, learnTime } = options
   const client = new CosmosClient({
     endpoint,
     ...('key' in auth ? { key: auth.key } : { aadCredentials: auth.credential }),
-    httpClient: leanHttpClient(learnTime),
-    connectionPolicy: {
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      retryOptions: { maxWaitTimeInSeconds: THROTTLE_PATIENCE_SECONDS },
-    },
+    httpClient: impatientHttpClient(patienceMs, leanHttpClient(learnTime)),
+    // Only with the level named does the SDK send its session token, and so read at least what it wrote.
+    consistencyLevel: ConsistencyLevel.Session,
+    // Throttled for longer in all, the work is put off.
+    connectionPolicy: { retryOptions: { maxWaitTimeInSeconds: patienceMs / 1_000 } },
   })
   return {
     collection: (container) => collectionOf(client.database(database).container(container)),
@@ -68,7 +72,13 @@ function collectionOf<T extends Document>(container: Container): Collection<T> {
 }
 
 async function get<T>(container: Container, partition: Partition, id: string) {
-  const { resource } = await container.item(id, [...partition]).read<JSONObject>()
+  const { resource, statusCode, substatus } = await container
+    .item(id, [...partition])
+    .read<JSONObject>()
+  // No replica has come to the session's state: that is not the same as "not there".
+  if (statusCode === MISSING && substatus === READ_SESSION_NOT_AVAILABLE) {
+    throw new ErrorResponse('no replica has what this session has seen')
+  }
   return resource === undefined ? undefined : toStored<T>(resource)
 }
 

@@ -92,6 +92,15 @@ export function limiter(ports: LimiterPorts): Limiter {
   }
 }
 
+/** Whoever has to wait for a part of the limits looks again so soon: the whole of them may be back by then. */
+const LONGEST_ALONE_MS = 30_000
+
+/** A pause is the vendor's word and holds whoever keeps the limits. */
+function untilBack(verdict: Verdict): Verdict {
+  if (verdict.kind === 'allowed' || verdict.level === 'pause') return verdict
+  return { ...verdict, waitMs: Math.min(verdict.waitMs, LONGEST_ALONE_MS) }
+}
+
 interface ResilientStore {
   take(compose: (share: Share) => Take): Promise<Verdict>
   learn(learning: Learning): Promise<void>
@@ -134,7 +143,7 @@ function resilient({ shared, partAlone, clock, log }: LimiterPorts): ResilientSt
       const verdict = await ask((store) => store.take(compose(WHOLE)))
       if (verdict) return verdict
       log.metric('rate_limit_fallback', 1)
-      return local.take(compose({ part: partAlone }))
+      return untilBack(await local.take(compose({ part: partAlone })))
     },
     learn: async (learning) => {
       // Known here as well: a pause must hold when the shared store is gone.

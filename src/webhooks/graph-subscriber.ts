@@ -13,6 +13,8 @@ export interface GraphPorts {
     | { readonly origin: string; readonly headers: Readonly<Record<string, string>> }
     | { readonly problem: string }
   >
+  /** A call that is not answered by then has failed. Default 30 s. */
+  readonly timeoutMs?: number
 }
 
 const TIMEOUT_MS = 30 * SECOND_MS
@@ -47,7 +49,7 @@ export function graphSubscriber(ports: GraphPorts): Subscriber {
 }
 
 async function call(
-  { fetch, accessOf }: GraphPorts,
+  { fetch, accessOf, timeoutMs = TIMEOUT_MS }: GraphPorts,
   { registration }: Wanted,
   { method, path, body }: { method: string; path: string; body: object },
 ): Promise<Renewal> {
@@ -59,7 +61,7 @@ async function call(
       headers: { ...access.headers, 'content-type': 'application/json' },
       body: JSON.stringify(body),
       redirect: 'error',
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: AbortSignal.timeout(timeoutMs),
     })
     if (method === 'PATCH' && answer.status === 404) return { kind: 'gone' }
     if (!answer.ok) return { kind: 'failed', reason: `Graph answered ${answer.status}` }

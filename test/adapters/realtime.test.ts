@@ -146,6 +146,28 @@ describe.for(services)('$service', (kind) => {
     expect(it.control.calls()['sendToGroup']).toBe(1)
   })
 
+  test('a message whose answer is lost has arrived once, and its sender is told that it may not have', async () => {
+    await using it = await open(kind)
+    const client = await it.connect(await it.realtime.negotiate('ann', ['user-ann']))
+    it.control.fail({ operation: 'sendToGroup', connection: 'lose-answer' })
+    await expect(it.realtime.sendToGroup('user-ann', notification)).rejects.toMatchObject({
+      code: 'realtime_unavailable',
+    })
+    await it.realtime.sendToGroup('user-ann', { type: END })
+    expect(await client.next()).toMatchObject(notification)
+    expect(await client.next()).toMatchObject({ type: END })
+  })
+
+  test('a message that is answered late has arrived once', async () => {
+    await using it = await open(kind)
+    const client = await it.connect(await it.realtime.negotiate('ann', ['user-ann']))
+    it.control.fail({ operation: 'sendToGroup', delayMs: 500 })
+    await it.realtime.sendToGroup('user-ann', notification)
+    await it.realtime.sendToGroup('user-ann', { type: END })
+    expect(await client.next()).toMatchObject(notification)
+    expect(await client.next()).toMatchObject({ type: END })
+  })
+
   test('a caller that no longer waits ends the call', async () => {
     await using it = await open(kind)
     const gone = AbortSignal.abort()

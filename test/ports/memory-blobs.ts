@@ -3,28 +3,30 @@ import { AppError } from '../../src/core/errors.ts'
 
 export interface MemoryBlobs extends Blobs {
   readonly stored: Map<string, Uint8Array>
+  /** Called before and after each operation: throw to fail it, or to lose its answer. */
+  before?: (operation: 'put' | 'get') => void
+  after?: (operation: 'put' | 'get') => void
   /** From now on every call finds the storage away. */
   goAway(): void
 }
 
 export function memoryBlobs(): MemoryBlobs {
   const stored = new Map<string, Uint8Array>()
-  let away = false
-  const check = () => {
-    if (away) throw new AppError('blob_unavailable', 'it is away')
+  const around = async <R>(operation: 'put' | 'get', work: () => R): Promise<R> => {
+    blobs.before?.(operation)
+    const result = work()
+    blobs.after?.(operation)
+    return result
   }
-  return {
+  const blobs: MemoryBlobs = {
     stored,
     goAway: () => {
-      away = true
+      blobs.before = () => {
+        throw new AppError('blob_unavailable', 'it is away')
+      }
     },
-    put: async (name, bytes) => {
-      check()
-      stored.set(name, Uint8Array.from(bytes))
-    },
-    get: async (name) => {
-      check()
-      return stored.get(name)
-    },
+    put: (name, bytes) => around('put', () => void stored.set(name, Uint8Array.from(bytes))),
+    get: (name) => around('get', () => stored.get(name)),
   }
+  return blobs
 }

@@ -16,6 +16,8 @@ import {
 export interface MemoryCollection<T extends Document> extends Collection<T> {
   /** Every document, as it is now. */
   all(): readonly T[]
+  /** The same with the partitions, as JSON. */
+  places(): readonly { readonly key: string; readonly stored: Stored<T> }[]
   /** Called before each operation: throw to fail it, change what is stored to race it. */
   before?: (operation: 'get' | 'getMany' | 'query' | 'write') => void | Promise<void>
   /** Called after each operation: throw to lose its answer. */
@@ -53,6 +55,10 @@ export function memoryCollection<T extends Document>(): MemoryCollection<T> {
       }
     },
     all: () => stored().map(({ document }) => document),
+    places: () =>
+      [...partitions].flatMap(([key, documents]) =>
+        [...documents.values()].map((one) => ({ key, stored: one })),
+      ),
     get: (partition, id) => around('get', () => copy(documentsOf(partition).get(id))),
     getMany: (partition, ids) =>
       around('getMany', () =>
@@ -60,21 +66,22 @@ export function memoryCollection<T extends Document>(): MemoryCollection<T> {
       ),
     query: async function* (query, partition) {
       const candidates = partition ? [...documentsOf(partition).values()] : stored()
-      const found = await around('query', () =>
-        pageOf(
-          inOrder(
-            candidates.filter(({ document }) => fulfils(document, query)),
-            query,
-          ),
-          query,
-        ),
-      )
+      const found = await around('query', () => select(candidates, query))
       for (const one of found) yield structuredClone(one)
     },
     write: (partition, writes) => around('write', () => apply(documentsOf(partition), writes)),
     ping: async () => {},
   }
   return collection
+}
+
+/** What a query finds among the documents. */
+export function select<T extends Document>(
+  candidates: readonly Stored<T>[],
+  query: Query,
+): readonly Stored<T>[] {
+  const found = candidates.filter(({ document }) => fulfils(document, query))
+  return pageOf(inOrder(found, query), query)
 }
 
 function copy<T>(stored: Stored<T> | undefined): Stored<T> | undefined {

@@ -166,6 +166,21 @@ describe('while the shared limits are away', () => {
     expect(here.lines).toHaveLength(2)
   })
 
+  test('nobody is sent away for longer than they may be gone, but for a pause', async () => {
+    const here = world()
+    const { checkRateLimit, learnFrom } = here.instance()
+    here.state.away = true
+    const waits: number[] = []
+    for (let at = 0; at < 200; at += 1) {
+      const decision = await checkRateLimit(call)
+      if (decision.kind !== 'allowed') waits.push(decision.waitMs)
+    }
+    expect(waits.length).toBeGreaterThan(100)
+    expect(Math.max(...waits)).toBe(30_000)
+    await learnFrom(call, answer(429, { 'retry-after': '600' }))
+    expect(await checkRateLimit(call)).toMatchObject({ level: 'pause', waitMs: 600_000 })
+  })
+
   test('a pause that was learned before still holds', async () => {
     const here = world()
     const instance = here.instance()

@@ -24,6 +24,39 @@ export type FaultKind =
   /** The vendor answers something else than rows. */
   | 'vendor-trouble'
 
+const called = ['crash-before', 'crash-after', 'answer-lost', 'unavailable', 'delay'] as const
+
+/** What can go wrong where. Seeds choose by position. */
+export const faultsAt = {
+  'collection read': ['crash-before', 'crash-after', 'unavailable', 'delay', 'stale'],
+  'collection write': called,
+  'queue send': called,
+  'queue delivery': ['lock-lost', 'completion-lost', 'delay'],
+  'vault call': called,
+  'limits call': called,
+  'realtime send': called,
+  'subscription call': called,
+  'vendor call': ['crash-before', 'crash-after', 'delay', 'vendor-trouble'],
+  // What a lagging replica says is met in so many ways that it comes more often than the rest.
+  'vendor replica': [
+    'crash-before',
+    'crash-after',
+    'delay',
+    'vendor-trouble',
+    'stale',
+    'stale',
+    'stale',
+  ],
+  'token endpoint': ['crash-before', 'crash-after', 'answer-lost', 'delay', 'vendor-trouble'],
+  'incoming post': ['twice', 'answer-lost'],
+  'own timer': ['twice', 'skipped', 'delay'],
+  'relay timer': ['twice', 'skipped'],
+  'instance clock': ['skew'],
+} as const satisfies Readonly<Record<string, readonly FaultKind[]>>
+
+/** A place where the system meets the world. */
+export type Place = keyof typeof faultsAt
+
 export interface Fault {
   readonly kind: FaultKind
   /** How much of it, in [0, 1). */

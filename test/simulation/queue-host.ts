@@ -48,11 +48,7 @@ export function queueHost(sim: Simulation, hosted: HostedQueue): QueueHost {
   const begin = (delivery: QueueDelivery) => {
     running += 1
     const name = `${kind} …${delivery.id.slice(-6)}/${delivery.deliveryCount + 1}`
-    const fault = sim.strike(`${kind} delivery`, `${name} delivery`, [
-      'lock-lost',
-      'completion-lost',
-      'delay',
-    ])
+    const fault = sim.strike(`${kind} delivery`, `${name} delivery`, 'queue delivery')
     // A message may lie in the memory of an instance before its function begins: others overtake it.
     sim.at(sim.now() + (fault?.kind === 'delay' ? longOf(fault.size) / 4 : 0), () => {
       sim.spawn({

@@ -1,6 +1,6 @@
 import { setImmediate as drained } from 'node:timers/promises'
 import type { Clock } from '../../src/core/time.ts'
-import type { Fault, FaultKind, Faults } from './faults.ts'
+import { faultsAt, type Fault, type FaultKind, type Faults, type Place } from './faults.ts'
 
 /** One invocation of a function on some instance: it works until it ends or its process dies. */
 export interface Actor {
@@ -14,7 +14,7 @@ export interface Actor {
 
 /** A call over a port. */
 export interface Call<R> {
-  readonly kinds: readonly FaultKind[]
+  readonly place: Place
   /** The caller gives up after so long: it is never delayed by more. */
   readonly longestMs?: number
   readonly effect: (fault: Fault | undefined) => R | Promise<R>
@@ -50,7 +50,7 @@ export interface Simulation {
   readonly act: (atMs: number, label: string, happen: () => void) => void
   readonly spawn: (who: Spawned) => void
   readonly call: <R>(actor: Actor, site: string, call: Call<R>) => Promise<R>
-  readonly strike: (site: string, label: string, kinds: readonly FaultKind[]) => Fault | undefined
+  readonly strike: (site: string, label: string, place: Place) => Fault | undefined
   /** Everything that has gone wrong so far. */
   readonly struck: readonly Struck[]
   readonly note: (who: string, what: string) => void
@@ -110,16 +110,16 @@ export function simulation(
   const note = (who: string, what: string) => {
     if (options.traced) entries.push({ atMs: nowMs, who, what })
   }
-  const strike: Simulation['strike'] = (site, label, kinds) => {
+  const strike: Simulation['strike'] = (site, label, place) => {
     if (nowMs >= options.faultsEndMs) return undefined
-    const fault = faults.strike({ site, label, kinds })
+    const fault = faults.strike({ site, label, kinds: faultsAt[place] })
     if (!fault) return undefined
     struck.push({ site, kind: fault.kind })
     note(label, `FAULT ${fault.kind}${describe(fault)}`)
     return fault
   }
   const spawn: Simulation['spawn'] = ({ kind, name, work, ended, mostSkewMs = Infinity }) => {
-    const skew = strike(`${kind} clock`, `${name} clock`, ['skew'])
+    const skew = strike(`${kind} clock`, `${name} clock`, 'instance clock')
     const skews = SKEWS_MS.filter((ms) => Math.abs(ms) <= mostSkewMs)
     const skewMs = skew ? (skews[Math.floor(skew.size * skews.length)] ?? 0) : 0
     let numbers = 0
@@ -153,7 +153,7 @@ export function simulation(
   const call: Simulation['call'] = (
     actor,
     site,
-    { kinds, effect, failure, longestMs = Infinity },
+    { place, effect, failure, longestMs = Infinity },
   ) => {
     const self = living.get(actor)
     if (!self) throw new Error(`${actor.name} was not spawned here`)
@@ -161,7 +161,7 @@ export function simulation(
     self.reached.set(site, nth)
     const label = `${actor.name} ${site} ${nth}`
     return new Promise((resolve, reject) => {
-      const fault = strike(`${actor.kind} ${site}`, label, kinds)
+      const fault = strike(`${actor.kind} ${site}`, label, place)
       const thereMs = 1 + faults.chance(`${label} there`) * LATENCY_MS
       const backMs = 1 + faults.chance(`${label} back`) * LATENCY_MS
       const extraMs = fault?.kind === 'delay' ? Math.min(longestMs, longOf(fault.size)) : 0

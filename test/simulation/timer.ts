@@ -25,7 +25,7 @@ export function playTimer(
   for (let index = 0; START_MS + index * everyMs < untilMs; index += 1) {
     const name = `${kind} ${index}`
     sim.at(START_MS + index * everyMs, () => {
-      const fault = sim.strike(`${kind} timer`, `${name} timer`, ['twice', 'skipped', 'delay'])
+      const fault = sim.strike(`${kind} timer`, `${name} timer`, 'own timer')
       if (fault?.kind === 'skipped') return
       if (fault?.kind === 'twice') spawn(`${name} again`)
       if (fault?.kind === 'delay') sim.at(sim.now() + fault.size * everyMs, () => spawn(name))

@@ -1,4 +1,4 @@
-import { compactLog, transact, type Container } from './container.ts'
+import { transact, type Container } from './container.ts'
 import { round } from './charge.ts'
 import { CosmosError, SUBSTATUS, badRequest } from './errors.ts'
 import {
@@ -14,6 +14,7 @@ import {
 } from './items.ts'
 import { isJsonObject, type Json, type JsonObject } from './json.ts'
 import { keyText, parseKey, type PartitionKey } from './partition-key.ts'
+import { commit } from './replica.ts'
 
 /** Operations of one batch, and its bytes (vendor's service limits). */
 const BATCH_OPERATIONS_LIMIT = 100
@@ -61,7 +62,7 @@ export function runBatch(
     }
     return true
   })
-  compactLog(scope.container)
+  commit(scope.container, scope.nowMs)
   const failed = results.findIndex(({ statusCode }) => statusCode >= 400)
   if (failed < 0) return { status: 200, results, charge: sum(results) }
   return {
@@ -77,8 +78,11 @@ export function runBatch(
 /** Every operation for itself; each names its partition key. */
 export function runBulk(scope: BatchScope, operations: readonly Json[]): BatchAnswer {
   checkCount(operations)
-  const results = operations.map((operation) => attempt(scope, undefined, operation))
-  compactLog(scope.container)
+  const results = operations.map((operation) => {
+    const result = attempt(scope, undefined, operation)
+    commit(scope.container, scope.nowMs)
+    return result
+  })
   const failed = results.some(({ statusCode }) => statusCode >= 400)
   return { status: failed ? 207 : 200, results, charge: sum(results) }
 }

@@ -1,5 +1,5 @@
 import type { LocalRequest } from '../http-server.ts'
-import type { Answer } from './answer.ts'
+import type { Answer, ContainerPlace } from './answer.ts'
 import type { Container } from './container.ts'
 import type { Route } from './route.ts'
 import type { Store } from './store.ts'
@@ -14,6 +14,10 @@ export interface Call {
 }
 
 /** Adds what every answer about a container's items carries. */
-export function about({ route }: Call, state: Container, answer: Answer): Answer {
-  return { ...answer, container: { state, path: route.segments.slice(0, 4).join('/') } }
+export function about(call: Call, state: Container, answer: Answer): Answer {
+  return { ...answer, container: placeOf(call, state) }
+}
+
+export function placeOf({ route }: Call, state: Container): ContainerPlace {
+  return { state, path: route.segments.slice(0, 4).join('/') }
 }

@@ -27,7 +27,7 @@ export function readChanges(request: FeedRequest): FeedPage {
   const items: Item[] = []
   for (let index = firstAfter(container.log, request.afterLsn); ; index += 1) {
     const item = container.log[index]
-    if (!item) return { items, lsn: container.lastLsn }
+    if (!item) return { items, lsn: Math.max(container.lastLsn, request.afterLsn) }
     if (!isCurrent(container, item) || item.modifiedMs < sinceMs || !covers(item.partition))
       continue
     if (items.length === maxItems) return { items, lsn: items.at(-1)?.lsn ?? request.afterLsn }

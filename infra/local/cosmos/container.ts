@@ -53,6 +53,24 @@ interface Step {
   readonly previous: Item | undefined
 }
 
+interface Commit {
+  /** The container's last LSN after it. */
+  readonly lsn: number
+  readonly atMs: number
+  readonly steps: readonly Step[]
+}
+
+/** While replicas lag: the last commits and what they replaced. */
+export interface Replication {
+  /** A replica is behind by at most so many commits, and has whatever is older than so long. */
+  readonly lag: { readonly commits: number; readonly ms: number }
+  /** The container's last LSN before the first of the commits. */
+  readonly baseLsn: number
+  readonly commits: readonly Commit[]
+  /** Done since the last commit. */
+  readonly pending: Step[]
+}
+
 export interface Container {
   readonly rid: string
   /** Makes etags of a container that was created again differ from those of the first one. */
@@ -76,6 +94,7 @@ export interface Container {
   lastLsn: number
   /** What a running transaction has done so far. */
   steps: Step[] | undefined
+  replication: Replication | undefined
   /** Where changes are noted for the disk; undefined when nothing is kept. */
   readonly journal: ItemChange[] | undefined
 }
@@ -107,6 +126,7 @@ export function createContainer(seed: ContainerSeed): Container {
     lastSequence: 0,
     lastLsn: 0,
     steps: undefined,
+    replication: undefined,
   }
 }
 
@@ -127,7 +147,7 @@ export function isCurrent(container: Container, item: Item): boolean {
 /** Puts a document's next state in the place of the previous one. Throws 409 when it violates a unique key. */
 export function putItem(container: Container, next: Item, previous: Item | undefined): void {
   claimUniqueKeys(container, next, previous)
-  container.steps?.push({ next, previous })
+  note(container, { next, previous })
   container.journal?.push({ kind: 'put', container, item: next })
   attach(container, next)
   container.log.push(next)
@@ -136,9 +156,14 @@ export function putItem(container: Container, next: Item, previous: Item | undef
 
 export function removeItem(container: Container, item: Item): void {
   releaseUniqueKeys(container, item)
-  container.steps?.push({ next: undefined, previous: item })
+  note(container, { next: undefined, previous: item })
   container.journal?.push({ kind: 'remove', container, item })
   detach(container, item)
+}
+
+function note(container: Container, step: Step): void {
+  const steps = container.steps ?? container.replication?.pending
+  steps?.push(step)
 }
 
 /** Removes whatever has expired, so that nothing afterwards can see it. */
@@ -168,7 +193,8 @@ export function transact(container: Container, work: () => boolean): void {
   } finally {
     const steps = container.steps ?? []
     container.steps = undefined
-    if (!done) {
+    if (done) container.replication?.pending.push(...steps)
+    else {
       undo(container, steps)
       if (container.journal) container.journal.length = noted
     }

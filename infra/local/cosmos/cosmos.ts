@@ -51,7 +51,7 @@ export async function startCosmos(options: CosmosOptions = {}): Promise<Emulator
     random: randomBytes,
     journal: options.file === undefined ? undefined : [],
   })
-  const control = new CosmosControl(() => ({
+  const control = new CosmosControl(store, () => ({
     ...describe(store, control.clock.now()),
     requestCharge: control.requestCharge(),
   }))

@@ -1,10 +1,10 @@
 import { runBatch, runBulk, BATCH_BYTES_LIMIT, type BatchAnswer, type BatchScope } from './batch.ts'
 import type { Answer } from './answer.ts'
 import { METADATA_CHARGE } from './charge.ts'
-import { compactLog, type Container } from './container.ts'
+import type { Container } from './container.ts'
 import { containerOf, notAllowed } from './definition-handlers.ts'
 import { CosmosError, badRequest } from './errors.ts'
-import { about, type Call } from './call.ts'
+import { about, placeOf, type Call } from './call.ts'
 import { changeFeed, query, queryPlan, readFeed } from './feed-handlers.ts'
 import {
   createItem,
@@ -22,12 +22,27 @@ import type { Json } from './json.ts'
 import { parseKey, type PartitionKey } from './partition-key.ts'
 import { applyPatch, parsePatch } from './patch.ts'
 import { anyBody, jsonBody, listBody } from './request-body.ts'
+import { commit, replicaFor } from './replica.ts'
 import { isQuery, isTrue } from './route.ts'
 import { prepareCondition } from './prepared-query.ts'
 
 export function documents(call: Call): Answer {
-  const { route, request } = call
   const container = containerOf(call)
+  const state = isRead(call) ? replicaFor(container, call.request.headers, call.nowMs) : container
+  try {
+    return onDocuments(call, state)
+  } catch (error) {
+    throw error instanceof CosmosError ? error.by(placeOf(call, state)) : error
+  }
+}
+
+/** Whether any replica may answer; writes are for the first one. */
+function isRead({ request }: Call): boolean {
+  return request.method === 'GET' || isQuery(request.headers)
+}
+
+function onDocuments(call: Call, container: Container): Answer {
+  const { route, request } = call
   if (route.id !== undefined) return finish(call, container, oneDocument(call, container, route.id))
   if (request.method === 'GET') {
     return request.headers['a-im'] === undefined
@@ -72,11 +87,12 @@ function oneDocument(call: Call, container: Container, id: string): ItemAnswer {
 export function partitionKeyDelete(call: Call): Answer {
   const container = containerOf(call)
   deletePartition(scopeOf(call, container))
+  commit(container, call.nowMs)
   return about(call, container, { status: 200, charge: METADATA_CHARGE })
 }
 
 function finish(call: Call, container: Container, { status, item, charge }: ItemAnswer): Answer {
-  compactLog(container)
+  commit(container, call.nowMs)
   const minimal = wantsMinimal(call) && call.request.method !== 'GET'
   const hasBody = status < 204 && !minimal
   return about(call, container, {

@@ -1,3 +1,5 @@
+import type { ContainerPlace } from './answer.ts'
+
 /** The words the service uses for a status in an error body's `code`. */
 const CODES: Readonly<Record<number, string>> = {
   400: 'BadRequest',
@@ -17,12 +19,20 @@ const CODES: Readonly<Record<number, string>> = {
 export class CosmosError extends Error {
   readonly status: number
   readonly substatus: number | undefined
+  /** The container that refused: its clients learn even then how far it has come. */
+  container: ContainerPlace | undefined
 
   constructor(status: number, message: string, substatus?: number) {
     super(message)
     this.name = 'CosmosError'
     this.status = status
     this.substatus = substatus
+  }
+
+  by(container: ContainerPlace): CosmosError {
+    const refusal = new CosmosError(this.status, this.message, this.substatus)
+    refusal.container = container
+    return refusal
   }
 
   get code(): string {
@@ -33,6 +43,7 @@ export class CosmosError extends Error {
 export const SUBSTATUS = {
   partitionKeyMismatch: 1001,
   crossPartitionNotServable: 1004,
+  readSessionNotAvailable: 1002,
   ownerNotFound: 1003,
   requestRateTooLarge: 3200,
 } as const

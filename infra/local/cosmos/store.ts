@@ -123,6 +123,12 @@ export function findContainer(database: Database, name: string): Container | und
   )
 }
 
+export function containersNamed(store: Store, name: string): readonly Container[] {
+  return Array.from(store.databases.values()).flatMap(
+    ({ containers }) => containers.get(name) ?? [],
+  )
+}
+
 export function purgeStore(store: Store, nowMs: number): void {
   for (const { containers } of store.databases.values()) {
     for (const container of containers.values()) purgeExpired(container, nowMs)

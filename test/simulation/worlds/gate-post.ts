@@ -91,7 +91,7 @@ function attempt(street: Street, posting: Posting, nth: number): void {
     sim.at(sim.now() + waitMs, () => attempt(street, posting, nth + 1))
   }
   sim.at(sim.now() + TIMEOUT_MS, () => settle(false))
-  const fault = sim.strike('sender post', `${name} post`, ['twice', 'answer-lost'])
+  const fault = sim.strike('sender post', `${name} post`, 'incoming post')
   const made = posting.make()
   const arrive = async (which: number): Promise<void> => {
     const { receiver, actor } = instances[which % instances.length] ?? {}

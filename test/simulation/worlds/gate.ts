@@ -145,7 +145,7 @@ function admitOver(sim: Simulation, actor: Actor, store: LimitStore): WebhookPor
     shared: {
       take: (wanted) =>
         sim.call(actor, 'limits.take', {
-          kinds: ['crash-before', 'crash-after', 'unavailable', 'delay'],
+          place: 'limits call',
           longestMs: LONGEST_COMMAND_MS,
           failure: () => new AppError('limits_unavailable', 'the shared limits are away'),
           effect: () => store.take(wanted),

@@ -35,16 +35,7 @@ export function sourceOf(sim: Simulation, actor: Actor, { table, task, asked }: 
     now: actor.clock,
     call: (call: Parameters<VendorTable['answer']>[0]) =>
       sim.call(actor, site, {
-        // What a lagging replica says is met in so many ways that it comes more often than the rest.
-        kinds: [
-          'crash-before',
-          'crash-after',
-          'delay',
-          'vendor-trouble',
-          'stale',
-          'stale',
-          'stale',
-        ],
+        place: 'vendor replica',
         failure: () => new Error('never'),
         effect: (fault): VendorAnswer => {
           if (fault?.kind === 'vendor-trouble') return trouble(fault.size)

@@ -7,8 +7,8 @@ const MINUTE_MS = 60_000
 const LONGEST_CHECK_MS = 1_100
 /** Whatever was learned alone is forgotten so long after the shared store failed for the last time. */
 const SETTLED_MS = 3 * MINUTE_MS
-/** A light tenant waits no longer, once all is well. */
-const LONGEST_WAIT_MS = 20_000
+/** A light tenant waits no longer, once all is well. It may lose a free place to others ten times in a row, hardly ever more. */
+const LONGEST_WAIT_MS = 30_000
 /** Calls that arrive a little earlier or later than they were allowed. */
 const JITTER_CALLS = 3
 /** With somebody who always wants more the quota is used up to this part; after refusals it is tried out again slowly. */
@@ -56,6 +56,11 @@ export function limitsLaws(sim: Simulation, circumstances: Circumstances) {
   return {
     storeFailed: () => {
       failedMs = sim.now()
+    },
+    /** What the provider had said is forgotten with the rest. */
+    storeEmptied: () => {
+      failedMs = sim.now()
+      pausedUntilMs = -Infinity
     },
     instanceBorn: () => {
       instances += 1

@@ -5,7 +5,6 @@ import { localLimits } from '../../../src/rate-limit/local.ts'
 import type { LimitStore } from '../../../src/rate-limit/ports.ts'
 import type { Answer } from '../../../src/rate-limit/refusals.ts'
 import { silentLog } from '../../credentials/simulation.ts'
-import type { FaultKind } from '../faults.ts'
 import { provider } from '../limits/provider.ts'
 import { tongues, type Tongue } from '../limits/tongues.ts'
 import type { Actor, Simulation } from '../simulation.ts'
@@ -24,14 +23,6 @@ const SCARCE_DAY = 120
 const LONGEST_COMMAND_MS = 500
 /** A message whose worker died comes again after so long. */
 const REDELIVERY_MS = 30_000
-
-const storeFaults: readonly FaultKind[] = [
-  'crash-before',
-  'crash-after',
-  'answer-lost',
-  'unavailable',
-  'delay',
-]
 
 /** Instances that share one quota for many tenants, one of whom wants far more than there is. */
 export const limits: World = {
@@ -66,8 +57,15 @@ export const limits: World = {
     const vendor = provider({ perMinute, window })
     sim.note('provider', `refuses ${tongue.name}`)
     let asking = sim.date
-    const store = localLimits(() => asking())
-    const outage = playOutages(sim)
+    let replica = localLimits(() => asking())
+    const store: LimitStore = {
+      take: (take) => replica.take(take),
+      learn: (learning) => replica.learn(learning),
+    }
+    const outage = playOutages(sim, () => {
+      replica = localLimits(() => asking())
+      laws.storeEmptied()
+    })
     const overrides = overridesFor(perMinute, isScarce ? SCARCE_DAY : 100_000_000)
     const open = (actor: Actor): Limiter => {
       const ports: LimiterPorts = {
@@ -131,7 +129,7 @@ function storeOver(sim: Simulation, actor: Actor, reaching: Reaching): LimitStor
   const through = <R>(site: string, work: () => Promise<R>): Promise<R> =>
     sim
       .call<R | AppError>(actor, `limits.${site}`, {
-        kinds: storeFaults,
+        place: 'limits call',
         longestMs: LONGEST_COMMAND_MS,
         failure: away,
         effect: () => {
@@ -153,7 +151,8 @@ function storeOver(sim: Simulation, actor: Actor, reaching: Reaching): LimitStor
   }
 }
 
-function playOutages(sim: Simulation) {
+/** Now and then the store is away for a while, and what is there afterwards may be an empty replica. */
+function playOutages(sim: Simulation, emptied: () => void) {
   const outage = { away: false }
   const count = between(sim.faults, 'outages', [0, 2])
   for (let index = 0; index < count; index += 1) {
@@ -164,7 +163,9 @@ function playOutages(sim: Simulation) {
       outage.away = true
       sim.at(sim.now() + longMs, () => {
         outage.away = false
-        sim.note('world', `${label} is over`)
+        const isEmpty = sim.faults.chance(`${label} empty`) < 0.5
+        if (isEmpty) emptied()
+        sim.note('world', `${label} is over${isEmpty ? ': everything is forgotten' : ''}`)
       })
     })
   }

@@ -105,7 +105,7 @@ function post(sim: Simulation, senders: Senders, posting: Posting): void {
     )
   }
   sim.at(sim.now() + TIMEOUT_MS, () => settle(false))
-  const fault = sim.strike('sender post', `${name} post`, ['twice', 'answer-lost'])
+  const fault = sim.strike('sender post', `${name} post`, 'incoming post')
   const incoming = calling(bodyOf(event, row), { id: event.id, now: sim.date() })
   const arrive = async (which: number): Promise<void> => {
     const { receiver, actor } = senders.instances[which % senders.instances.length] ?? {}

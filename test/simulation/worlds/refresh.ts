@@ -8,7 +8,6 @@ import { secretName } from '../../../src/credentials/secret.ts'
 import { memoryProvider } from '../../credentials/memory-provider.ts'
 import { freshCredential, key, silentLog, vendor } from '../../credentials/simulation.ts'
 import { memoryVault } from '../../ports/memory-vault.ts'
-import type { FaultKind } from '../faults.ts'
 import { sharedCollection } from '../simulated-ports.ts'
 import type { Actor, Simulation } from '../simulation.ts'
 import { between, pick, START_MS, type Stage, type World } from '../world.ts'
@@ -28,14 +27,6 @@ const rotations = [
   { kind: 'single_use' },
   { kind: 'reuse_window', windowMs: 600_000 },
 ] as const satisfies Rotation[]
-
-const secretFaults: readonly FaultKind[] = [
-  'crash-before',
-  'crash-after',
-  'answer-lost',
-  'unavailable',
-  'delay',
-]
 
 /** Instances whose callers share one grant, a provider that is slow or rotates, a vault and a store that fail. */
 export const refresh: World = {
@@ -172,7 +163,7 @@ function away(error: unknown): CredentialAnswer {
 function vaultOver(sim: Simulation, actor: Actor, backing: Vault): Vault {
   const through = <R>(site: string, effect: () => Promise<R>) =>
     sim.call(actor, `vault.${site}`, {
-      kinds: secretFaults,
+      place: 'vault call',
       longestMs: SLOWEST_CALL_MS,
       failure: () => new AppError('vault_unavailable', 'the vault is throttled'),
       effect,
@@ -203,7 +194,7 @@ async function askProvider(
   refresh: () => { readonly status: number; readonly body: object },
 ): Promise<Response> {
   return sim.call(actor, 'provider.token', {
-    kinds: ['crash-before', 'crash-after', 'answer-lost', 'delay', 'vendor-trouble'],
+    place: 'token endpoint',
     longestMs: SLOWEST_PROVIDER_MS,
     failure: () => new TypeError('fetch failed', { cause: new Error('socket hang up') }),
     effect: (fault) => {

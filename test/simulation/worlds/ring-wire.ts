@@ -10,7 +10,7 @@ import type {
   VendorWrite,
   WriteOutcome,
 } from '../../../src/sync/ports.ts'
-import type { Fault, FaultKind } from '../faults.ts'
+import type { Fault } from '../faults.ts'
 import type { MemoryVendor, VendorRow } from '../memory-vendor.ts'
 import type { Actor, Simulation } from '../simulation.ts'
 
@@ -39,8 +39,6 @@ export const POISON = 'poison'
 /** The client gives up a call after so long (src/connectors/client.ts). */
 const LONGEST_CALL_MS = 30_000
 
-const faults: readonly FaultKind[] = ['crash-before', 'crash-after', 'delay', 'vendor-trouble']
-
 /** The vendor as a worker reaches it: over a wire, with answers that are late, bad or lost. */
 export function sourceOver(
   sim: Simulation,
@@ -60,7 +58,7 @@ export function sourceOver(
     spoilt: (problem: VendorProblem, fault: Fault | undefined) => R | Promise<R>,
   ): Promise<R> =>
     sim.call(actor, `${name}.${site}`, {
-      kinds: faults,
+      place: 'vendor call',
       longestMs: LONGEST_CALL_MS,
       failure: () => new Error('never'),
       effect: (fault) => {

@@ -127,7 +127,7 @@ export function watchVendor(sim: Simulation, { forMs, everyMs, tell, changed }: 
         const text = typeof init?.body === 'string' ? init.body : '{}'
         const { expirationDateTime = '' } = JSON.parse(text) as Record<string, string> // our own
         return sim.call(actor, 'graph.subscriptions', {
-          kinds: ['crash-before', 'crash-after', 'answer-lost', 'unavailable', 'delay'],
+          place: 'subscription call',
           longestMs: LONGEST_CALL_MS,
           failure: () => new TypeError('fetch failed'),
           effect: () =>

@@ -63,7 +63,7 @@ export const webhook: World = {
       service: 'signalr',
       sendToGroup: (group, payload) =>
         sim.call(actor, 'realtime.send', {
-          kinds: ['crash-before', 'crash-after', 'answer-lost', 'unavailable', 'delay'],
+          place: 'realtime send',
           failure: () => new AppError('realtime_unavailable', 'the hub is throttled'),
           effect: () =>
             tell(sim, { sent, toldBefore, stored: deliveries.all() }, { group, payload }),
@@ -143,7 +143,7 @@ function playRelay(sim: Simulation, relay: (actor: Actor) => Promise<unknown>): 
         },
       })
     sim.at(START_MS + atMs, () => {
-      const fault = sim.strike('relay timer', `${name} timer`, ['twice', 'skipped'])
+      const fault = sim.strike('relay timer', `${name} timer`, 'relay timer')
       if (fault?.kind === 'skipped') return
       if (fault?.kind === 'twice') spawn()
       spawn()
@@ -208,7 +208,7 @@ function post(
     )
   }
   sim.at(sim.now() + TIMEOUT_MS, () => settle(false))
-  const fault = sim.strike('webhook post', `${name} post`, ['twice', 'answer-lost'])
+  const fault = sim.strike('webhook post', `${name} post`, 'incoming post')
   const instance = (suffix: string) =>
     sim.spawn({
       kind: 'webhook',
