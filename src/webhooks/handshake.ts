@@ -56,11 +56,14 @@ export function handshake(scheme: Scheme, request: HandshakeRequest): Handshake 
   if (!isFit) return refused(400, 'challenge malformed')
 
   const response = rule.respond({ request, challenge, secret: proof.secret })
-  const learned = rule.proof === 'learned' ? { learnedSecret: proof.secret } : {}
+  const isNew = rule.proof === 'learned' && !proof.isKnown
+  const learned = isNew ? { learnedSecret: proof.secret } : {}
   return { kind: 'answered', ...response, ...learned }
 }
 
-type Proof = { readonly secret: string } | { readonly reason: string; readonly status: number }
+type Proof =
+  | { readonly secret: string; readonly isKnown?: true }
+  | { readonly reason: string; readonly status: number }
 
 function prove(rule: Challenge, scheme: Scheme, request: HandshakeRequest): Proof {
   switch (rule.proof) {
@@ -95,12 +98,18 @@ function ofVerdict(verdict: Verdict, { secrets }: WebhookRequest): Proof {
     : { reason: verdict.reason, status: 401 }
 }
 
-/** A secret is learned once, from a registration that waits for it; where the vendor signs the call, it must hold. */
+/**
+ * A secret is learned once, from a registration that waits for it; where the vendor signs the call, it must hold. A vendor
+ * that did not hear the answer brings the same secret again, and is answered alike.
+ */
 function learn(rule: Challenge, scheme: Scheme, request: HandshakeRequest): Proof {
-  if (request.pending !== true) return { reason: 'not waiting for a secret', status: 403 }
   const secret = rule.secret === undefined ? undefined : valueAt(rule.secret, request)
   if (secret === undefined || secret.length > MAX_CHALLENGE_LENGTH || !WORD.test(secret)) {
     return { reason: 'secret malformed', status: 400 }
+  }
+  if (request.pending !== true) {
+    const isKnown = matchingSecret(secret, request.secrets) >= 0
+    return isKnown ? { secret, isKnown } : { reason: 'not waiting for a secret', status: 403 }
   }
   if (rule.secretIsUnsigned === true) return { secret }
   const signedWithIt = { ...request, secrets: [secret] }

@@ -237,6 +237,14 @@ test('asana gets its secret back in the header, once', () => {
     learnedSecret: 'b537207f20cbfa02',
   })
   expect(handshake(schemes.asana, request)).toMatchObject({ answer: { status: 403 } })
+  // A vendor that did not hear the answer asks again.
+  expect(handshake(schemes.asana, { ...request, secrets: ['b537207f20cbfa02'] })).toEqual({
+    kind: 'answered',
+    answer: { status: 200, headers: { 'X-Hook-Secret': 'b537207f20cbfa02' }, body: '' },
+  })
+  expect(handshake(schemes.asana, { ...request, secrets: ['another'] })).toMatchObject({
+    answer: { status: 403 },
+  })
   const twice = call({ headers: { 'x-hook-secret': 'a, b' }, pending: true })
   expect(handshake(schemes.asana, twice)).toMatchObject({ answer: { status: 400 } })
 })

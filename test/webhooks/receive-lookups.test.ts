@@ -59,6 +59,22 @@ describe('handshakes', () => {
     expect(await here.receive(delivered)).toMatchObject({ kind: 'accepted' })
   })
 
+  test('a secret whose answer was lost is answered again, and learned once', async () => {
+    const here = await world({ scheme: 'asana', state: 'pending', secrets: [] })
+    const greeting = incoming(Buffer.alloc(0), { headers: { 'x-hook-secret': 'brought' } })
+    here.registrations.after = (operation) => {
+      if (operation !== 'write') return
+      delete here.registrations.after
+      throw new AppError('store_unavailable', 'the answer was lost')
+    }
+    await expect(here.receive(greeting)).rejects.toMatchObject({ code: 'store_unavailable' })
+    here.advance(120_000)
+    const again = { answer: { status: 200, headers: { 'X-Hook-Secret': 'brought' } } }
+    expect(await here.receive(greeting)).toMatchObject(again)
+    expect(await here.another().receive(greeting)).toMatchObject(again)
+    expect(here.registrations.all()[0]?.secrets).toHaveLength(1)
+  })
+
   test('a secret is learned once though two calls bring one to two instances', async () => {
     const here = await world({ scheme: 'asana', state: 'pending', secrets: [] })
     const greeting = (secret: string) =>
