@@ -43,7 +43,12 @@ export async function executeSync(
   const lease = await takeLease(
     ports,
     { tenantId, entityType, connectionId },
-    { runId: message.correlationId, slice: message.slice, overlapMs: source.overlapMs },
+    {
+      runId: message.correlationId,
+      slice: message.slice,
+      overlapMs: source.overlapMs,
+      rereadAskedAt: task.rereadAskedAt,
+    },
   )
   if (lease.kind === 'busy') return sendSlice(ports, message, { notBefore: lease.until })
   if (lease.kind === 'handed_over')
@@ -51,7 +56,8 @@ export async function executeSync(
   const side = await sideOf(ports, task)
   if (!side) return refuseRun(ports, message, noStream(task))
   const { held } = lease
-  const reader = held.run.complete ? source : await openStream(ports, unhurried(task))
+  const isNews = held.run.complete && held.run.rereads === undefined
+  const reader = isNews ? source : await openStream(ports, unhurried(task))
   if (reader.kind === 'refused') return giveUp(ports, message, { held, ...reader })
   const slice = await readPages(ports, {
     side,
@@ -66,7 +72,7 @@ export async function executeSync(
   return settle(ports, { message, slice, limits })
 }
 
-/** Until a stream was read to its end once, its calls stand behind those that only look for news, whoever asked for it. */
+/** Where everything is read, its calls stand behind those that only look for news, whoever asked for it. */
 function unhurried(task: Task): Task {
   return { ...task, type: 'scheduled', priority: 'low' }
 }

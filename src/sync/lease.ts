@@ -29,6 +29,14 @@ export interface HeldStream {
   readonly run: Run
 }
 
+interface Working {
+  readonly runId: string
+  readonly slice: number
+  readonly overlapMs: number
+  /** When somebody asked that everything is read. */
+  readonly rereadAskedAt?: string | undefined
+}
+
 type StorePorts = Pick<SyncPorts, 'shards' | 'clock'>
 
 export function partitionOf({ tenantId, entityType }: StreamKey): readonly [string, string] {
@@ -42,7 +50,7 @@ export function partitionOf({ tenantId, entityType }: StreamKey): readonly [stri
 export async function takeLease(
   ports: StorePorts & Pick<SyncPorts, 'results'>,
   key: StreamKey,
-  work: { readonly runId: string; readonly slice: number; readonly overlapMs: number },
+  work: Working,
 ): Promise<Lease> {
   const now = ports.clock()
   const stored = await readStream(ports, key)
@@ -89,17 +97,21 @@ function refusalOf(
 
 function newRun(
   before: StreamDocument | undefined,
-  { runId, overlapMs }: { readonly runId: string; readonly overlapMs: number },
+  { runId, overlapMs, rereadAskedAt }: Working,
   now: Date,
 ): Omit<Run, 'slice' | 'leaseUntil'> {
-  const { deletedTo, comparedAt, complete, missing } = before?.run ?? {}
+  const { deletedTo, comparedAt, complete, missing, reread } = before?.run ?? {}
+  const rereads = rereadAskedAt && rereadAskedAt > (reread ?? '') ? rereadAskedAt : undefined
+  const behind = rewound(before?.cursor ?? null, overlapMs + durationOf(before?.run ?? null))
   return {
     runId,
     ...(deletedTo === undefined ? {} : { deletedTo }),
     ...(comparedAt === undefined ? {} : { comparedAt }),
     ...(complete === undefined ? {} : { complete }),
     ...(missing === undefined ? {} : { missing }),
-    position: rewound(before?.cursor ?? null, overlapMs + durationOf(before?.run ?? null)),
+    ...(reread === undefined ? {} : { reread }),
+    ...(rereads === undefined ? {} : { rereads }),
+    position: rereads === undefined ? behind : null,
     startedAt: now.toISOString(),
     counts: noCounts,
     finished: false,
@@ -115,6 +127,11 @@ async function untoldOf(
   if (!run?.newlyMissing?.length) return undefined
   const reported = run.finished && (await results.get([tenantId], run.runId))
   return reported ? undefined : run.newlyMissing
+}
+
+/** A run that has read everything up to the end of the stream. */
+export function ended({ rereads, ...run }: Run): Run {
+  return { ...run, ...(rereads ? { reread: rereads } : {}), finished: true, complete: true }
 }
 
 /**

@@ -129,6 +129,9 @@ export interface Redriven {
   readonly failed: readonly { readonly id: string; readonly message: string }[]
 }
 
+/** Told of a round at most. */
+const MOST_FAILURES = 1_000
+
 /** As many as `limit` of those that match, the longest parked first; a dry run only counts. */
 export async function redriveMany(
   ports: SyncPorts,
@@ -155,14 +158,17 @@ export async function redriveMany(
   // The longest parked first: what comes back at once does not keep others from their turn.
   matching.sort((a, b) => (a.parkedAt < b.parkedAt ? -1 : Number(a.parkedAt > b.parkedAt)))
   const failed: { id: string; message: string }[] = []
-  const chosen = filter.dryRun ? [] : matching.slice(0, filter.limit)
-  for (const { id } of chosen) {
+  let sent = 0
+  for (const { id } of filter.dryRun ? [] : matching) {
+    // One that cannot be sent takes nobody's turn, and there may be many of them.
+    if (sent >= filter.limit || failed.length >= MOST_FAILURES) break
     try {
       await redrive(ports, tenantId, id)
+      sent += 1
     } catch (error) {
       if (!(error instanceof AppError)) throw error
       failed.push({ id, message: error.message })
     }
   }
-  return { matched: matching.length, sent: chosen.length - failed.length, failed }
+  return { matched: matching.length, sent, failed }
 }

@@ -149,6 +149,10 @@ export interface Run {
   readonly position: Cursor | null
   /** Rows behind the position that were asked for and may not be seen. */
   readonly skip?: number
+  /** It reads everything, as was asked at this instant. */
+  readonly rereads?: string
+  /** The last such wish that was fulfilled. */
+  readonly reread?: string
   readonly startedAt: string
   readonly counts: Counts
   /** The message that works on it: an older one of the same run has handed over and must not go on. */

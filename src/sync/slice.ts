@@ -1,6 +1,6 @@
 import { compareCursors, type Cursor } from './cursor.ts'
 import { readDeletes } from './deletes.ts'
-import { checkpoint, LEASE_MS, type HeldStream } from './lease.ts'
+import { checkpoint, ended, LEASE_MS, type HeldStream } from './lease.ts'
 import { storePage } from './page.ts'
 import type { Source, SyncPorts, VendorProblem } from './ports.ts'
 import type { TaskSide } from './sides.ts'
@@ -93,7 +93,7 @@ export async function readPages(ports: SyncPorts, reading: Reading): Promise<Sli
       const deletes = await readDeletes(ports, { ...reading, held })
       if (deletes.kind === 'lost') return { kind: 'lost' }
       if (deletes.kind === 'stopped') return stopped(reading, deletes.held, deletes.by)
-      held = { ...deletes.held, run: { ...deletes.held.run, finished: true, complete: true } }
+      held = { ...deletes.held, run: ended(deletes.held.run) }
     }
     if (more && skip > limits.pageSize * MAX_STALLED_PAGES) return stopped(reading, held, stall)
     const timeIsUp = ports.clock().getTime() - startedAt >= limits.sliceMs || signal.aborted

@@ -40,6 +40,8 @@ export const taskShape = z.object({
   duplicates: duplicatesShape.optional(),
   /** A person has approved the deletions that the last run held. */
   deletesApproved: z.boolean().optional(),
+  /** When it was last asked that the next run reads everything, not only what is new. */
+  rereadAskedAt: instant.optional(),
 })
 export type Task = z.infer<typeof taskShape>
 

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Stored } from '../core/collection.ts'
 import { AppError } from '../core/errors.ts'
 import { newId } from '../core/ids.ts'
+import type { Mapping } from './mapping.ts'
 import type { SyncPorts } from './ports.ts'
 import { scheduleDueTasks } from './scheduler.ts'
 import { policyFields } from './side.ts'
@@ -77,7 +78,9 @@ export async function findTask(
   return stored
 }
 
-/** Throws `not_found`, `conflict`, `bad_request`. */
+/**
+ * What was read under another mapping is read again by the next run. Throws `not_found`, `conflict`, `bad_request`.
+ */
 export async function changeTask(
   ports: TaskPorts,
   key: TaskKey,
@@ -93,6 +96,9 @@ export async function changeTask(
     ...merged,
     ...(change.schedule === undefined ? {} : { nextScheduled: next?.toISOString() ?? null }),
     ...(change.enabled === undefined ? {} : { status: change.enabled ? 'completed' : 'disabled' }),
+    ...(isSame(merged.mapping, found.document.mapping)
+      ? {}
+      : { rereadAskedAt: ports.clock().toISOString() }),
   }
   await checkStream(ports, document)
   return replace(ports, found, document)
@@ -108,9 +114,24 @@ export async function removeTask(ports: TaskPorts, key: TaskKey): Promise<void> 
   if (!written.committed) throw stale(key.id)
 }
 
-/** Queues a run ahead of its slot; one that is queued or running already is not doubled. */
-export async function runTask(ports: TaskPorts, key: TaskKey): Promise<Task> {
-  const found = await findTask(ports, key)
+function isSame(a: Mapping | undefined, b: Mapping | undefined): boolean {
+  return JSON.stringify(a) === JSON.stringify(b)
+}
+
+/**
+ * Queues a run ahead of its slot; one that is queued or running already is not doubled. `fromStart` has everything read
+ * again, not only what is new: for rows that may be seen only since lately. The run under way need not be the one.
+ */
+export async function runTask(
+  ports: TaskPorts,
+  key: TaskKey,
+  { fromStart = false }: { readonly fromStart?: boolean | undefined } = {},
+): Promise<Task> {
+  const before = await findTask(ports, key)
+  const rereadAskedAt = ports.clock().toISOString()
+  const found = fromStart
+    ? await replace(ports, before, { ...before.document, rereadAskedAt })
+    : before
   const { status, enabled: isEnabled } = found.document
   if (!isEnabled) throw new AppError('conflict', `${key.id} is disabled`)
   if (status === 'queued' || status === 'running') return found.document

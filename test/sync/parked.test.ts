@@ -108,6 +108,22 @@ describe('S24: what the bus gave up', () => {
     expect(here.parked.all()).toMatchObject([{ messageId: 'bad' }])
   })
 
+  test('that nobody can read takes no other one’s turn', async () => {
+    const { here } = await buried(0)
+    const park = (messageId: string, payload: object) =>
+      parkMessage(here.ports, 'sync-inbound', {
+        messageId,
+        payload: JSON.stringify({ tenantId: 't', ...payload }),
+        reason: 'broken',
+      })
+    await park('bad', { nonsense: true })
+    here.advance(1_000)
+    await park('good', inbound(1))
+    const round = await redriveMany(here.ports, 't', { limit: 1, dryRun: false })
+    expect(round).toMatchObject({ matched: 2, sent: 1, failed: [{}] })
+    expect(here.parked.all()).toMatchObject([{ messageId: 'bad' }])
+  })
+
   test('goes the longest parked first: what comes back at once lets the others go', async () => {
     const { here } = await buried(0)
     const park = (messageId: string) =>

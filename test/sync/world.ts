@@ -77,7 +77,8 @@ function pageOf(
     .map(toSourceRow)
     .filter(({ cursor }) => after === null || compareCursors(cursor, after) > 0)
     .sort((a, b) => compareCursors(a.cursor, b.cursor))
-  const cut = behind.slice(skip, skip + limit)
+  // Hidden rows are looked at again from their place, as the Table API's connector does.
+  const cut = behind.slice(0, skip + limit)
   return {
     kind: 'page',
     rows: cut.filter(({ externalId }) => !hidden.has(externalId)),

@@ -19,8 +19,12 @@ test('a table of one tenant is synchronised by its mapping alone', async () => {
   const found = async (path: string) =>
     z.array(idShape).parse((await admin('GET', path)).json?.data)
   const { control } = running.stack.serviceNow
-  control.addTable('u_gadget', ['u_name', 'u_owner'])
-  const gadget = control.create('u_gadget', { u_name: 'drill', u_owner: 'ada' })
+  control.addTable('u_gadget', ['u_name', 'u_owner', 'u_size'])
+  const gadget = control.create('u_gadget', {
+    u_name: 'drill',
+    u_owner: 'ada',
+    u_size: 'small',
+  })
   await seedConnection(running.stack, {
     tenantId: demo.tenantId,
     integrationId: 'servicenow',
@@ -58,4 +62,16 @@ test('a table of one tenant is synchronised by its mapping alone', async () => {
   await admin('POST', 'records', { body: { entityType: 'gadget', fields: { name: 'saw' } } })
   await until(async () => control.rows('u_gadget').some((row) => row['u_name'] === 'saw'))
   expect(control.rows('u_gadget')).toHaveLength(2)
+  // A field that the mapping names only now is read of what is there.
+  const fields = [
+    { local: 'name', external: 'u_name', type: 'text' },
+    { local: 'size', external: 'u_size', type: 'text' },
+  ]
+  await admin('PATCH', `sync-tasks/${id}`, { body: { mapping: { entityType: 'gadget', fields } } })
+  const run = (fromStart: string) => admin('POST', `sync-tasks/${id}/run?fromStart=${fromStart}`)
+  expect(await run('perhaps')).toMatchObject({ status: 400 })
+  expect(await run('true')).toMatchObject({ status: 202 })
+  const isSmall = (one: Readonly<Record<string, unknown>>) =>
+    JSON.stringify(one['fields']).includes('"size":"small"')
+  await until(async () => (await found('records?entityType=gadget')).some(isSmall))
 }, 60_000)

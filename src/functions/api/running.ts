@@ -99,10 +99,13 @@ export const runningOperations = [
     },
   }),
   operation('POST sync-tasks/{id}/run', {
-    summary: 'Queues a run now',
+    summary: 'Queues a run now; `fromStart=true` reads everything again, not only what is new',
     role: 'operator',
     status: 202,
-    run: async (call) => ({ data: await runTask(await call.app.ports(), idOf(call)) }),
+    query: z.object({ fromStart: z.stringbool().optional() }),
+    run: async (call, { query }) => ({
+      data: await runTask(await call.app.ports(), idOf(call), query),
+    }),
   }),
   operation('GET connections', {
     summary: 'Connections, without their secrets',

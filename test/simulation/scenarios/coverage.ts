@@ -44,7 +44,7 @@ export const elsewhere: Readonly<Record<string, Elsewhere>> = {
 export const unbuilt: Readonly<Record<string, string>> = {
   S24: 'a redrive that goes on by itself: an operator asks for each round, and pauses by not asking',
   S30: 'page tokens (streams are read by time and id, so none is kept), and splitting an answer that is silently cut at the end of a stream and neither linked nor counted',
-  S31: 'a row that changed and was hidden before it was read is read when it changes again',
+  S31: 'a row that changed while it was hidden is read when it changes again, or when an operator has everything read (sync-tasks/{id}/run?fromStart=true), not by itself',
 }
 
 const SCENARIOS = 60
