@@ -8,6 +8,7 @@ import type { Log } from './core/log.ts'
 import type { Clock } from './core/time.ts'
 import type { Credentials } from './credentials/credentials.ts'
 import { providerOf } from './credentials/providers.ts'
+import { sessionOf } from './sync/session.ts'
 import { newId, newSecret } from './core/ids.ts'
 import { pause } from './adapters/pause.ts'
 import { openRealtimes } from './adapters/realtimes.ts'
@@ -82,13 +83,10 @@ export function createApp(options: AppOptions): App {
   const bus = once(async () => {
     const { openServiceBus } = await import('./adapters/service-bus.ts')
     const { connectionString, namespace = '' } = settings.serviceBus
-    return resources.use(
-      openServiceBus(
-        connectionString === undefined
-          ? { namespace, credential: await identity() }
-          : { connectionString },
-      ),
-    )
+    const auth = connectionString
+      ? { connectionString }
+      : { namespace, credential: await identity() }
+    return resources.use(openServiceBus(auth))
   })
   const vault = once(async () => {
     const { openKeyVault } = await import('./adapters/key-vault.ts')
@@ -183,7 +181,7 @@ export function createApp(options: AppOptions): App {
       shards: cosmos.collection(collections.shards),
       results: cosmos.collection(collections.results),
       parked: cosmos.collection(collections.parked),
-      inbound: queues.queue(settings.serviceBus.inboundQueue),
+      inbound: queues.queue(settings.serviceBus.inboundQueue, sessionOf),
       outbound: queues.queue(settings.serviceBus.outboundQueue),
       openSource,
       mappingOf,

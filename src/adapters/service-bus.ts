@@ -15,7 +15,8 @@ export type ServiceBusAuth =
   | { readonly namespace: string; readonly credential: TokenCredential }
 
 export interface ServiceBus extends AsyncDisposable {
-  queue(name: string): Queue
+  /** `sessionOf` names the session of a message where the queue has them: one message of a session is worked on at a time. */
+  queue(name: string, sessionOf?: (body: object) => string): Queue
   deadLettersOf(name: string): DeadLetters
 }
 
@@ -34,7 +35,7 @@ export function openServiceBus(auth: ServiceBusAuth): ServiceBus {
       ? new ServiceBusClient(auth.connectionString, { retryOptions })
       : new ServiceBusClient(fullyQualified(auth.namespace), auth.credential, { retryOptions })
   return {
-    queue: (name) => queueOf(client, name),
+    queue: (name, sessionOf) => queueOf(client, name, sessionOf),
     deadLettersOf: (name) => deadLettersOf(client, name),
     [Symbol.asyncDispose]: () => client.close(),
   }
@@ -44,12 +45,24 @@ function fullyQualified(namespace: string): string {
   return namespace.includes('.') ? namespace : `${namespace}.servicebus.windows.net`
 }
 
-function queueOf(client: ServiceBusClient, name: string): Queue {
+function queueOf(
+  client: ServiceBusClient,
+  name: string,
+  sessionOf?: (body: object) => string,
+): Queue {
   let sender: ServiceBusSender | undefined
   let receiver: ServiceBusReceiver | undefined
   return {
     send: (messages) =>
-      guard(name, () => send((sender ??= client.createSender(name)), messages.map(toServiceBus))),
+      guard(name, () =>
+        send(
+          (sender ??= client.createSender(name)),
+          messages.map((message) => ({
+            ...toServiceBus(message),
+            ...(sessionOf ? { sessionId: sessionOf(message.body) } : {}),
+          })),
+        ),
+      ),
     ping: () =>
       guard(name, async () => {
         await (receiver ??= client.createReceiver(name)).peekMessages(1)

@@ -1,3 +1,4 @@
+import { sessionOf } from '../sync/session.ts'
 import { randomUUID } from 'node:crypto'
 import type { TokenCredential } from '@azure/identity'
 import type { CosmosDatabase } from '../adapters/cosmos.ts'
@@ -60,7 +61,7 @@ export function composeWebhooks(services: WebhookServices): Webhooks {
       subscriptions: cosmos.collection(containers.webhookRegistrations),
       deliveries: cosmos.collection(containers.deliveries),
       standings: cosmos.collection(containers.deliveries),
-      inbound: bus.queue(settings.serviceBus.inboundQueue),
+      inbound: bus.queue(settings.serviceBus.inboundQueue, sessionOf),
       outbound: bus.queue(settings.serviceBus.outboundQueue),
       admit: async ({ id, tenantId, requestsPerMinute }) => {
         const decision = await services.admit({

@@ -8,6 +8,7 @@ export function registerSyncInboundWorker(host: FunctionApp, app: App): void {
   host.serviceBusQueue('SyncInboundWorker', {
     connection: 'SERVICE_BUS_CONNECTION_STRING',
     queueName: app.settings.serviceBus.inboundQueue,
+    isSessionsEnabled: true,
     handler: queueHandler({
       shape: inboundMessageShape,
       defer: app.deferInbound,

@@ -31,10 +31,10 @@ const implementations: Readonly<Record<string, () => Promise<Opened>>> = {
     const connectionString = emulator.settings['SERVICE_BUS_CONNECTION_STRING'] ?? ''
     const bus = openServiceBus({ connectionString })
     const client = new ServiceBusClient(connectionString)
-    const sender = client.createSender('sync-inbound')
-    const receiver = client.createReceiver('sync-inbound')
+    const sender = client.createSender('sync-outbound')
+    const receiver = client.createReceiver('sync-outbound')
     return {
-      deadLetters: bus.deadLettersOf('sync-inbound'),
+      deadLetters: bus.deadLettersOf('sync-outbound'),
       bury: async (ids) => {
         await sender.sendMessages(ids.map((messageId) => ({ messageId, body: bodyOf(messageId) })))
         for (const message of await receiver.receiveMessages(ids.length)) {

@@ -179,7 +179,7 @@ export const buses: Readonly<Record<string, () => Promise<Bus>>> = {
     const connectionString = emulator.settings['SERVICE_BUS_CONNECTION_STRING'] ?? ''
     const bus = openServiceBus({ connectionString })
     const client = new ServiceBusClient(connectionString)
-    const receiver = client.createReceiver('sync-inbound', { maxAutoLockRenewalDurationInMs: 0 })
+    const receiver = client.createReceiver('sync-outbound', { maxAutoLockRenewalDurationInMs: 0 })
     const settled = (work: Promise<void>) =>
       work.then(
         () => true,
@@ -202,7 +202,7 @@ export const buses: Readonly<Record<string, () => Promise<Bus>>> = {
       relented: undefined,
     } as const
     return {
-      queue: bus.queue('sync-inbound'),
+      queue: bus.queue('sync-outbound'),
       fail: (fault) => {
         emulator.control.clearFaults()
         const planned = faults[fault]

@@ -55,9 +55,9 @@ const implementations: Readonly<Record<string, () => Promise<Opened>>> = {
     const connectionString = emulator.settings['SERVICE_BUS_CONNECTION_STRING'] ?? ''
     const bus = openServiceBus({ connectionString })
     const client = new ServiceBusClient(connectionString)
-    const receiver = client.createReceiver('sync-inbound', { receiveMode: 'receiveAndDelete' })
+    const receiver = client.createReceiver('sync-outbound', { receiveMode: 'receiveAndDelete' })
     return {
-      queue: bus.queue('sync-inbound'),
+      queue: bus.queue('sync-outbound'),
       receive: async (atMost) => {
         const found = await receiver.receiveMessages(atMost, { maxWaitTimeInMs: 500 })
         return found.map(({ messageId, body }) => ({

@@ -35,12 +35,15 @@ export interface LockingQueue extends Queue {
   after?: () => void
 }
 
-/** The emulator's own queue (which the stock SDK is held against) without the wire. */
+/**
+ * The emulator's own queue (which the stock SDK is held against) without the wire. Sessions only keep apart in time what
+ * may also come together when a lock is lost: without them the simulator plays all of it.
+ */
 export function lockingQueue(declaration: QueueDeclaration, nowMs: () => number): LockingQueue {
   let tokens = 0
   let away = false
   const state = createQueue<string>(
-    rulesOf(declaration, QUEUE_SIZE_QUOTA_BYTES),
+    rulesOf({ ...declaration, requiresSession: false }, QUEUE_SIZE_QUOTA_BYTES),
     () => `lock-${(tokens += 1)}`,
   )
   const deadLetters: { id: string; reason: string | undefined }[] = []

@@ -22,6 +22,7 @@ export function resender({ settings }: Stack) {
           messageId: `copy-${chance.next()}`,
           body: message.body as unknown,
           contentType: 'application/json',
+          ...(message.sessionId === undefined ? {} : { sessionId: message.sessionId }),
           scheduledEnqueueTimeUtc: new Date(Date.now() + chance.below(LATE_MS)),
         }))
         if (copies.length > 0) await sender.sendMessages(copies)

@@ -38,8 +38,9 @@ test('S24: what a queue gave up is shown to its tenant, and goes its way when it
     { [Symbol.asyncDispose]: () => bus.close() },
   )
   const { name } = topology.queues.inbound
-  await bus.createSender(name).sendMessages({ messageId: 'm-lost', body: message })
-  const receiver = bus.createReceiver(name)
+  const sessionId = 'lane'
+  await bus.createSender(name).sendMessages({ messageId: 'm-lost', body: message, sessionId })
+  const receiver = await bus.acceptSession(name, sessionId)
   for (const one of await receiver.receiveMessages(1)) await receiver.deadLetterMessage(one)
 
   await using functions = await running.startFunctions()

@@ -102,6 +102,7 @@ function messageOf({ operation, record }: Posted, { id, receivedAt }: Origin): S
   return {
     messageId: `event-of-the-floor-${externalId}-${at}-${count}`,
     correlationId: id,
+    sessionId: `lane-${externalId.slice(-1)}`,
     contentType: 'application/json',
     body: {
       integrationId: 'servicenow',
