@@ -134,7 +134,12 @@ class PollingListener implements QueueListener {
     const client = await this.#listening.client
     const { queue, sessions } = request.trigger
     if (!sessions) return client.createReceiver(queue, receiverOptions(options))
-    return client.acceptNextSession(queue, { ...receiverOptions(options), abortSignal })
+    const accepting = client.acceptNextSession(queue, { ...receiverOptions(options), abortSignal })
+    const given = await unlessAborted(accepting, abortSignal)
+    if (given) return given
+    // The SDK gives up a pending accept only after a while; what it is still given nobody will work on.
+    accepting.then((late) => late.close()).catch(() => undefined)
+    throw new Error('stopped while no session had a message')
   }
 
   /** Until the stop; for a session also until it has been empty for its idle timeout. */
@@ -203,6 +208,19 @@ async function process(
     }
   }
   await Promise.all(messages.map(settle))
+}
+
+/** What the work comes to; undefined as soon as the signal is aborted. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  if (signal.aborted) return undefined
+  const { promise, resolve } = Promise.withResolvers<undefined>()
+  const stop = () => resolve(undefined)
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    return await Promise.race([work, promise])
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
 }
 
 function isTimeout(error: unknown): boolean {
