@@ -168,7 +168,7 @@ async function writeSome(calls: readonly Call[], calling: Calling): Promise<Call
     calling.signal,
   )
   const problem = wholeProblem(outcomes)
-  if (problem?.kind === 'retry' || problem?.code === 'reauth_required') return { jobs: [], problem }
+  if (problem?.kind === 'retry' || (problem && isUnproved(problem))) return { jobs: [], problem }
   if (problem && calls.length > 1) {
     const half = Math.ceil(calls.length / 2)
     const first = await writeSome(calls.slice(0, half), calling)
@@ -176,12 +176,22 @@ async function writeSome(calls: readonly Call[], calling: Calling): Promise<Call
     const second = await writeSome(calls.slice(half), calling)
     return { ...second, jobs: [...first.jobs, ...second.jobs] }
   }
-  return {
-    jobs: calls.map(({ job, push }, index) => {
-      const outcome: WriteOutcome = outcomes[index] ?? { kind: 'unknown', reason: 'no answer' }
-      return answered(job, { push, outcome }, calling)
-    }),
-  }
+  const told = calls.map(({ job, push }, index) => {
+    const outcome: WriteOutcome = outcomes[index] ?? { kind: 'unknown', reason: 'no answer' }
+    return { job, push, outcome }
+  })
+  // A vendor writes by several requests: a token that ended between them is no fault of these records.
+  const unproved = told.map(({ outcome }) => outcome).find(isUnproved)
+  const jobs = told
+    .filter(({ outcome }) => !isUnproved(outcome))
+    .map(({ job, ...answer }) => answered(job, answer, calling))
+  return unproved ? { jobs, problem: unproved } : { jobs }
+}
+
+function isUnproved(
+  outcome: WriteOutcome,
+): outcome is Extract<WriteOutcome, { readonly kind: 'refused' }> {
+  return outcome.kind === 'refused' && outcome.code === 'reauth_required'
 }
 
 /** The problem of every row of a call, when it is one and the same. */

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { outboundMessageShape } from '../../src/sync/task.ts'
 import { pushWorld } from './push-world.ts'
 
 test('a record that changes after it was read ahead is written once for each state, and ends as it is here', async () => {
@@ -47,4 +48,27 @@ test('what came while the last push was stored is read again before it is pushed
   await here.work(here.message(first))
   expect(await other).toMatchObject({ kind: 'finished', pushed: 1 })
   expect(here.vendor.alive().map((row) => row.values['title'])).toEqual(['title a', 'title b'])
+})
+
+test('a token that ends between two requests of one call pauses the connection and parks no record', async () => {
+  const here = pushWorld()
+  await here.addTask()
+  const ids: string[] = []
+  for (const name of ['a', 'b', 'c']) ids.push((await here.add(name, { title: name })).id)
+  const reason = 'it does not accept the token'
+  here.answer.write = async (write, does) =>
+    write.marker === ids[0] ? does() : { kind: 'refused', code: 'reauth_required', reason }
+  expect(await here.work(here.message(ids[1] ?? ''))).toMatchObject({
+    kind: 'continued',
+    pushed: 1,
+  })
+  expect(here.parked.all()).toEqual([])
+  expect(here.records().filter(({ pending }) => pending.length > 0)).toHaveLength(2)
+  delete here.answer.write
+  here.advance(60_000)
+  for (let next = here.outbound.take(here.ports.clock()); next;) {
+    await here.work(outboundMessageShape.parse(next.body))
+    next = here.outbound.take(here.ports.clock())
+  }
+  expect(here.vendor.alive().map((row) => row.values['title'])).toEqual(['a', 'b', 'c'])
 })
