@@ -143,13 +143,14 @@ function writesOf({ key, sides, ports }: Pushing, job: Job): readonly Write<Shar
 }
 
 /** The records as they are now, and whose the external rows are by now. */
-async function readAgain({ ports, key, side }: Pushing, jobs: readonly Job[]): Promise<Job[]> {
+async function readAgain(pushing: Pushing, jobs: readonly Job[]): Promise<Job[]> {
+  const { ports, key, side } = pushing
   const linked = jobs.flatMap(({ linked }) => (linked === undefined ? [] : [linkId(key, linked)]))
   const ids = [...jobs.map(({ stored }) => stored.document.id), ...linked]
   const found = await ports.shards.getMany(partitionOf(key), ids)
   const documents = new Map(found.map((stored) => [stored.document.id, stored]))
   const now = ports.clock()
-  return jobs.map((job) => {
+  const again = jobs.map((job): Job => {
     const fresh = recordAt(documents, job.stored.document.id)
     if (!fresh) throw new AppError('internal', `the record ${job.stored.document.id} is gone`)
     const { linked: externalId, ...unlinked } = job
@@ -159,10 +160,17 @@ async function readAgain({ ports, key, side }: Pushing, jobs: readonly Job[]): P
     if (owner.recordId === fresh.document.id) return { ...unlinked, stored: fresh }
     // Somebody took the row for another record: two records that a person has to look at.
     const reason = { code: 'conflict', message: `the row is already the record ${owner.recordId}` }
-    return withStep({ stored: fresh, steps: [] }, (record) =>
-      parkPush(record, reason, { side, now }),
+    return withStep(
+      { stored: fresh, steps: [] },
+      (record) => parkPush(record, reason, { side, now }),
+      { operation: 'create', externalId, error: { ...reason, retryable: false } },
     )
   })
+  await parkFailed(
+    pushing,
+    again.filter(({ report }, index) => report !== jobs[index]?.report),
+  )
+  return again
 }
 
 function recordAt(

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { linkId } from '../../src/sync/record.ts'
 import { outboundMessageShape } from '../../src/sync/task.ts'
 import { pushWorld } from './push-world.ts'
 
@@ -71,4 +72,29 @@ test('a token that ends between two requests of one call pauses the connection a
     next = here.outbound.take(here.ports.clock())
   }
   expect(here.vendor.alive().map((row) => row.values['title'])).toEqual(['a', 'b', 'c'])
+})
+
+test('a row that became another record’s while it was made is told to a person, not only marked', async () => {
+  const here = pushWorld()
+  await here.addTask()
+  const { id } = await here.add('a', { title: 'title a' })
+  const other = await here.add('b', { title: 'title b' })
+  const key = { tenantId: 't', entityType: 'incident', connectionId: 'there' }
+  here.answer.write = async (write, does) => {
+    const done = await does()
+    if (write.marker === id && done.kind === 'done') {
+      const { externalId } = done
+      const document = { id: linkId(key, externalId), kind: 'link', ...key, externalId } as const
+      await here.shards.write(
+        ['t', 'incident'],
+        [{ kind: 'create', document: { ...document, recordId: other.id } }],
+      )
+    }
+    return done
+  }
+  await here.work(here.message(id))
+  expect(here.record(id)?.links['there']).toMatchObject({ parked: { code: 'conflict' } })
+  expect(here.parked.all()).toMatchObject([
+    { kind: 'push', recordId: id, reason: { code: 'conflict' } },
+  ])
 })

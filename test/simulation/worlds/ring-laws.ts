@@ -148,7 +148,7 @@ export function ringLaws(sim: Simulation, { vendors, people, policy }: Ring) {
         sim.violate(6, `a vendor was still written to at ${at}, long after everybody had gone`)
       }
       if (waiting > 0) sim.violate(9, `${waiting} messages still go round`)
-      const first = parked.find(({ reason }) => reason.code !== 'bad_value')
+      const first = parked.find(({ reason }) => !setAside.has(reason.code))
       if (first) {
         sim.violate(5, `there is something parked: ${JSON.stringify(first).slice(0, 300)}`)
       }
@@ -222,6 +222,9 @@ function twinsOf(
   )
 }
 
+/** What the vendor takes from nobody, and a row that came back as another record's while it was made anew. */
+const setAside: ReadonlySet<string> = new Set(['bad_value', 'conflict'])
+
 /** Each living record has exactly one living row in the system, and both say the same. */
 export function examineVendor(
   sim: Simulation,
@@ -241,8 +244,8 @@ export function examineVendor(
   const owners = new Map<string, string>()
   for (const record of settled) {
     const { externalId, parked } = linkOf(record, name)
-    // What the vendor takes from nobody is on the list of what is parked.
-    const isRefused = parked?.code === 'bad_value'
+    // It is on the list of what is parked.
+    const isRefused = parked !== undefined && setAside.has(parked.code)
     if (isRefused && externalId === null) continue
     const row = externalId === null ? undefined : rows.get(externalId)
     if (!row || externalId === null) {
