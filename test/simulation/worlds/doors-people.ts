@@ -9,6 +9,7 @@ import { listRegistrations, showRegistration } from '../../../src/webhooks/regis
 import { changeRegistration, type RegistrationPorts } from '../../../src/webhooks/registrations.ts'
 import { calling } from '../../webhooks/receiver-world.ts'
 import type { MemoryVendor } from '../memory-vendor.ts'
+import type { Instance } from '../instances.ts'
 import type { Actor, Simulation } from '../simulation.ts'
 import { between, START_MS } from '../world.ts'
 import type { doorsLaws } from './doors-laws.ts'
@@ -31,7 +32,7 @@ export interface Plot {
   readonly sim: Simulation
   readonly tenants: readonly Tenant[]
   readonly vendors: ReadonlyMap<Tenant, MemoryVendor>
-  readonly processes: readonly { process?: Process }[]
+  readonly processes: readonly Instance<Process>[]
   readonly laws: ReturnType<typeof doorsLaws>
   readonly deliveries: () => readonly { readonly id: string; readonly registrationId: string }[]
 }
@@ -58,7 +59,7 @@ export function playPeople(plot: Plot): void {
     const any = (what: string) => tenants[Math.floor(chance(what) * tenants.length)]
     sim.act(START_MS + chance('at') * HOUR_MS, `act ${label}`, () => {
       const [who, other] = [any('who'), any('whose')]
-      const { process } = processes[Math.floor(chance('process') * processes.length)] ?? {}
+      const { serves: process } = processes[Math.floor(chance('process') * processes.length)] ?? {}
       const door = doors[Math.floor(chance('door') * doors.length)]
       if (!who || !other || !process || !door) return
       const whose = chance('own') < 0.5 ? who : other

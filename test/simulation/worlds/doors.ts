@@ -30,12 +30,13 @@ import { memoryVendor } from '../memory-vendor.ts'
 import { queueHost } from '../queue-host.ts'
 import { chanceFrom } from '../random.ts'
 import { sharedCollection, sharedQueue } from '../simulated-ports.ts'
-import type { Actor, Simulation } from '../simulation.ts'
+import type { Actor } from '../simulation.ts'
 import { playTimer } from '../timer.ts'
 import { START_MS, type Stage, type World } from '../world.ts'
 import { doorsBugs, type DoorsBug } from './doors-bugs.ts'
 import { doorsLaws } from './doors-laws.ts'
 import { playPeople, type Process } from './doors-people.ts'
+import { playInstances } from '../instances.ts'
 import {
   connectionOf,
   connectPhones,
@@ -256,7 +257,8 @@ export const doors: World = {
       },
       abandoned: () => {},
     })
-    const processes = playProcesses(sim, open)
+    const fleet = { kind: 'process', count: PROCESSES, untilMs: END_MS, mostSkewMs: 20_000 }
+    const processes = playInstances(sim, fleet, open)
     playPeople({
       sim,
       tenants,
@@ -297,29 +299,4 @@ function taskOf({ id, connectionId }: Tenant): Task {
 function none(error: unknown): number {
   if (!(error instanceof AppError)) throw error
   return 0
-}
-
-function playProcesses(
-  sim: Simulation,
-  open: (actor: Actor) => Process,
-): readonly { process?: Process }[] {
-  const processes: { process?: Process }[] = Array.from({ length: PROCESSES }, () => ({}))
-  const start = (index: number, life: number) =>
-    sim.spawn({
-      kind: 'process',
-      name: `process ${index}/${life}`,
-      mostSkewMs: 20_000,
-      work: (actor) =>
-        new Promise<void>((resolve) => {
-          processes[index] = Object.assign(processes[index] ?? {}, { process: open(actor) })
-          sim.at(END_MS, resolve)
-        }),
-      ended: ({ kind }) => {
-        if (kind !== 'died') return
-        delete processes[index]?.process
-        sim.at(sim.now() + 2_000, () => start(index, life + 1))
-      },
-    })
-  for (let index = 0; index < PROCESSES; index += 1) start(index, 1)
-  return processes
 }

@@ -2,6 +2,7 @@ import { AppError } from '../../../src/core/errors.ts'
 import { readBytes } from '../../../src/functions/http.ts'
 import type { IncomingWebhook } from '../../../src/webhooks/call.ts'
 import type { Receipt, WebhookReceiver } from '../../../src/webhooks/receive.ts'
+import type { Instance } from '../instances.ts'
 import type { Actor, Simulation } from '../simulation.ts'
 import type { House } from './gate-houses.ts'
 
@@ -60,15 +61,9 @@ export interface Answered {
   readonly read: number
 }
 
-/** A process that takes calls; without a receiver while it is not up. */
-export interface Instance {
-  actor?: Actor
-  receiver?: WebhookReceiver
-}
-
 export interface Street {
   readonly sim: Simulation
-  readonly instances: readonly Instance[]
+  readonly instances: readonly Instance<WebhookReceiver>[]
   readonly answered: (answer: Answered) => void
   readonly posted: (posting: Posting) => void
 }
@@ -94,7 +89,7 @@ function attempt(street: Street, posting: Posting, nth: number): void {
   const fault = sim.strike('sender post', `${name} post`, 'incoming post')
   const made = posting.make()
   const arrive = async (which: number): Promise<void> => {
-    const { receiver, actor } = instances[which % instances.length] ?? {}
+    const { serves: receiver, actor } = instances[which % instances.length] ?? {}
     if (!receiver || !actor) return settle(false)
     const begunMs = sim.now()
     const reading = { bytes: 0 }

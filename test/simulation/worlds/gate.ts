@@ -22,7 +22,8 @@ import { gateBugs, type GateBug } from './gate-bugs.ts'
 import { allHouses, connectionOf, settle, targetOf } from './gate-houses.ts'
 import { gateLaws } from './gate-laws.ts'
 import { playOperators } from './gate-operators.ts'
-import type { Instance, Street } from './gate-post.ts'
+import type { Street } from './gate-post.ts'
+import { playInstances } from '../instances.ts'
 import { LEAVE_SECRET, playSenders } from './gate-senders.ts'
 import { playStrangers } from './gate-strangers.ts'
 
@@ -99,7 +100,8 @@ export const gate: World = {
       if (!bug.receive) return receiver
       return { ...receiver, receive: bug.receive((call) => receiver.receive(call), ports) }
     }
-    const instances = playInstances(sim, (actor) => {
+    const fleet = { kind: 'receiver', count: INSTANCES, untilMs: END_MS }
+    const instances = playInstances(sim, fleet, (actor) => {
       laws.born()
       return open(actor)
     })
@@ -121,7 +123,7 @@ export const gate: World = {
     // Before a process ends it stores what it had only counted.
     for (const times of [3, 2, 1]) {
       sim.at(END_MS - times * MINUTE_MS, () => {
-        for (const { receiver } of instances) void receiver?.flush()
+        for (const { serves } of instances) void serves?.flush()
       })
     }
     return {
@@ -167,29 +169,4 @@ function admitOver(sim: Simulation, actor: Actor, store: LimitStore): WebhookPor
     })
     return decision.kind === 'allowed' ? 0 : decision.waitMs
   }
-}
-
-/** Processes that take call after call; one that dies is replaced by another that knows nothing. */
-function playInstances(
-  sim: Simulation,
-  open: (actor: Actor) => ReturnType<typeof openWebhookReceiver>,
-): readonly Instance[] {
-  const instances: Instance[] = Array.from({ length: INSTANCES }, () => ({}))
-  const start = (index: number, life: number) =>
-    sim.spawn({
-      kind: 'receiver',
-      name: `receiver ${index}/${life}`,
-      work: (actor) =>
-        new Promise<void>((resolve) => {
-          instances[index] = Object.assign(instances[index] ?? {}, { actor, receiver: open(actor) })
-          sim.at(END_MS, resolve)
-        }),
-      ended: ({ kind }) => {
-        if (kind !== 'died') return
-        delete instances[index]?.receiver
-        sim.at(sim.now() + 2_000, () => start(index, life + 1))
-      },
-    })
-  for (let index = 0; index < INSTANCES; index += 1) start(index, 1)
-  return instances
 }

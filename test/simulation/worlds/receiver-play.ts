@@ -4,7 +4,8 @@ import type { Queue } from '../../../src/core/queue.ts'
 import type { WebhookReceiver } from '../../../src/webhooks/receive.ts'
 import { calling } from '../../webhooks/receiver-world.ts'
 import type { MemoryVendor, VendorRow } from '../memory-vendor.ts'
-import type { Actor, Simulation } from '../simulation.ts'
+import type { Instance } from '../instances.ts'
+import type { Simulation } from '../simulation.ts'
 import { between, START_MS } from '../world.ts'
 
 const MINUTE_MS = 60_000
@@ -12,12 +13,6 @@ const HOUR_MS = 60 * MINUTE_MS
 /** The waits of our business rule (infra/install/servicenow), and its patience for one answer. */
 const RETRY_MINUTES = [1, 5, 15, 60]
 const TIMEOUT_MS = 10_000
-
-/** A process that takes calls; without a receiver while it is not up. */
-export interface Instance {
-  actor?: Actor
-  receiver?: WebhookReceiver
-}
 
 /** What was posted, and whether it was answered 2xx. */
 export interface Event {
@@ -30,7 +25,7 @@ export interface Event {
 
 interface Senders {
   readonly vendor: MemoryVendor
-  readonly instances: readonly Instance[]
+  readonly instances: readonly Instance<WebhookReceiver>[]
   readonly laws: {
     readonly posted: (event: Event) => void
     readonly answered: (event: Event, deliveryId: string) => void
@@ -108,7 +103,7 @@ function post(sim: Simulation, senders: Senders, posting: Posting): void {
   const fault = sim.strike('sender post', `${name} post`, 'incoming post')
   const incoming = calling(bodyOf(event, row), { id: event.id, now: sim.date() })
   const arrive = async (which: number): Promise<void> => {
-    const { receiver, actor } = senders.instances[which % senders.instances.length] ?? {}
+    const { serves: receiver, actor } = senders.instances[which % senders.instances.length] ?? {}
     if (!receiver || !actor) return settle(false)
     const heard = (deliveryId: string) => {
       if (!actor.alive()) return

@@ -28,12 +28,13 @@ import { memoryVendor } from '../memory-vendor.ts'
 import { queueHost } from '../queue-host.ts'
 import { chanceFrom } from '../random.ts'
 import { sharedCollection, sharedQueue } from '../simulated-ports.ts'
-import type { Actor, Simulation } from '../simulation.ts'
+import type { Actor } from '../simulation.ts'
 import { playTimer } from '../timer.ts'
 import { START_MS, type Stage, type World } from '../world.ts'
 import { receiverBugs, type ReceiverBug } from './receiver-bugs.ts'
 import { receiverLaws } from './receiver-laws.ts'
-import { playOutages, playSenders, type Instance } from './receiver-play.ts'
+import { playOutages, playSenders } from './receiver-play.ts'
+import { playInstances } from '../instances.ts'
 import { kinds } from './ring-vendors.ts'
 import { sourceOver } from './ring-wire.ts'
 
@@ -149,7 +150,10 @@ export const receiver: World = {
       },
       abandoned: (_delivery, error, actor) => laws.abandoned(codeOf(error), actor),
     })
-    const instances = playInstances(sim, (actor) => openWebhookReceiver(webhookPortsOf(actor)))
+    const fleet = { kind: 'receiver', count: INSTANCES, untilMs: START_MS + FAULTS_MS + REST_MS }
+    const instances = playInstances(sim, fleet, (actor) =>
+      openWebhookReceiver(webhookPortsOf(actor)),
+    )
     playSenders(sim, { vendor, instances, laws, answersFirst: bug.answersFirst === true })
     const timer = { kind: 'relay', everyMs: MINUTE_MS, untilMs: START_MS + FAULTS_MS + REST_MS }
     playTimer(sim, timer, async (actor) =>
@@ -187,29 +191,4 @@ const task: Task = {
 function away(error: unknown): number {
   if (!(error instanceof AppError)) throw error
   return 0
-}
-
-/** Processes that take call after call; one that dies is replaced by another that knows nothing. */
-function playInstances(
-  sim: Simulation,
-  open: (actor: Actor) => ReturnType<typeof openWebhookReceiver>,
-): readonly Instance[] {
-  const instances: Instance[] = Array.from({ length: INSTANCES }, () => ({}))
-  const start = (index: number, life: number) =>
-    sim.spawn({
-      kind: 'receiver',
-      name: `receiver ${index}/${life}`,
-      work: (actor) =>
-        new Promise<void>((resolve) => {
-          instances[index] = Object.assign(instances[index] ?? {}, { actor, receiver: open(actor) })
-          sim.at(START_MS + FAULTS_MS + REST_MS, resolve)
-        }),
-      ended: ({ kind }) => {
-        if (kind !== 'died') return
-        delete instances[index]?.receiver
-        sim.at(sim.now() + 2_000, () => start(index, life + 1))
-      },
-    })
-  for (let index = 0; index < INSTANCES; index += 1) start(index, 1)
-  return instances
 }
