@@ -178,8 +178,9 @@ function decideWhole(deciding: Deciding, external: Json): void {
   const winner = choose.choice
   release(draft, side.connectionId, { field: WHOLE, winner, by })
   const at = draft.now.toISOString()
-  if (deleted && winner === 'external') {
-    const { externalId, version } = linkOf(draft.record, side.connectionId)
+  const { externalId, version, goneAt } = linkOf(draft.record, side.connectionId)
+  // Where the row is gone, the other side has said so: by now both are of one mind.
+  if (deleted && winner === 'external' && goneAt === undefined) {
     revive(draft, side, {
       externalId: externalId ?? '',
       version: version ?? { time: at, count: 0 },

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { deleteLocally, mergeDeletion } from '../../src/sync/deletion.ts'
 import { linkOf } from '../../src/sync/draft.ts'
 import { findConflict, resolveOpenConflict, type Choice } from '../../src/sync/review.ts'
 import { redrive, redriveMany } from '../../src/sync/parked.ts'
@@ -141,4 +142,26 @@ test('a parked record is sent again on demand, alone or with all that failed ali
   await expect(redrive(here.ports, 't', first?.id ?? '')).rejects.toMatchObject({
     code: 'not_found',
   })
+})
+
+test('S46: a deletion there is no reason to revive a record that was deleted here too before somebody decided', async () => {
+  const here = pushWorld({ task: { conflictStrategy: 'manual' } })
+  await here.addTask()
+  const { id } = await here.add('a', { title: 'title a', note: null })
+  await here.drain(id)
+  const changed = await here.change(id, { title: 'ours' })
+  const [side] = await here.sides()
+  if (!side) throw new Error('there is no task')
+  const now = here.ports.clock()
+  const { record, conflicts: opened } = mergeDeletion(changed, { side, at: now.toISOString(), now })
+  const [conflict] = opened
+  if (!conflict) throw new Error('there is no conflict')
+  await here.store(deleteLocally(record, { by: 'force', now }).record)
+  await here.shards.write(['t', 'incident'], [{ kind: 'create', document: conflict }])
+  const key = { tenantId: 't', entityType: 'incident', id: conflict.id }
+  const { etag } = await findConflict(here.ports, key)
+  await resolveOpenConflict(here.ports, key, { by: 'op', choose: { choice: 'external' }, etag })
+  await here.drain(id)
+  expect(here.record(id)).toMatchObject({ deleted: { by: 'force' }, pending: [] })
+  expect(conflicts(here)).toMatchObject([{ status: 'resolved', winner: 'external' }])
 })
