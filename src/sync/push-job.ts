@@ -1,4 +1,4 @@
-import type { JsonObject } from '../core/canonical-json.ts'
+import { canonicalJson, type JsonObject } from '../core/canonical-json.ts'
 import type { Stored } from '../core/collection.ts'
 import { addMs } from '../core/time.ts'
 import { adoptRow, mergeRow } from './merge.ts'
@@ -9,6 +9,7 @@ import type { SourceRow, VendorWrite, WriteOutcome } from './ports.ts'
 import {
   delayPush,
   noteVersion,
+  outdatePush,
   parkPush,
   pushOf,
   putOffPush,
@@ -208,10 +209,16 @@ export function parkedJob(
   { side, now }: JobContext,
 ): Job {
   const { code, message } = report.error
-  return withStep(job, (record) => parkPush(record, { code, message }, { side, now }), {
-    ...report,
-    error: { code, message, retryable: false },
-  })
+  const tried = contentOf(stateOf(job))
+  const step: Step = (record) =>
+    contentOf(record) === tried
+      ? parkPush(record, { code, message }, { side, now })
+      : outdatePush(record, { side, now })
+  return withStep(job, step, { ...report, error: { code, message, retryable: false } })
+}
+
+function contentOf({ fields, deleted }: RecordDocument): string {
+  return canonicalJson({ fields, isDeleted: deleted !== null })
 }
 
 function succeeded(

@@ -155,6 +155,16 @@ export function parkPush(
   return finish(draft)
 }
 
+/** What was refused for good is not what is to be pushed by now: it is tried, and then it leaves the list of what is parked. */
+export function outdatePush(
+  record: RecordDocument,
+  { side, now }: { readonly side: Side; readonly now: Date },
+): Merged {
+  const draft = draftOf(record, now)
+  setLink(draft, side.connectionId, (link) => ({ ...calm(link), wasParked: true }))
+  return finish(draft)
+}
+
 /** The push is tried again later. */
 export function delayPush(
   record: RecordDocument,

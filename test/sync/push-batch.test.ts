@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { deleteLocally } from '../../src/sync/deletion.ts'
 import { linkId } from '../../src/sync/record.ts'
 import { outboundMessageShape } from '../../src/sync/task.ts'
 import { pushWorld } from './push-world.ts'
@@ -98,3 +99,27 @@ test('a row that became another record’s while it was made is told to a person
     { kind: 'push', recordId: id, reason: { code: 'conflict' } },
   ])
 })
+
+test.for(['deleted', 'changed'] as const)(
+  'a record that was %s while its push was refused is not parked for what it was',
+  async (how) => {
+    const here = pushWorld()
+    await here.addTask()
+    const { id } = await here.add('a', { title: 'title a', note: null })
+    await here.drain(id)
+    await here.change(id, { note: 'poison' })
+    here.answer.write = async ({ values }, does) => {
+      if (values?.['note'] !== 'poison') return does()
+      const record = here.record(id)
+      if (!record) throw new Error('there is no record')
+      if (how === 'changed') await here.change(id, { note: 'fine' })
+      else await here.store(deleteLocally(record, { by: 'p', now: here.ports.clock() }).record)
+      return { kind: 'rejected', code: 'bad_value', reason: 'a text that it does not take' }
+    }
+    await here.drain(id)
+    const notes = here.vendor.alive().map((row) => row.values['note'])
+    expect(notes).toEqual(how === 'changed' ? ['fine'] : [])
+    expect(here.record(id)?.links['there']?.parked).toBeUndefined()
+    expect(here.parked.all()).toEqual([])
+  },
+)
