@@ -118,15 +118,18 @@ function newRun(
   }
 }
 
-/** What a run has found missing and told nobody, because it never came to its report. */
+/** What a run has found missing and its report does not tell: it never came to it, or a message that came again found more. */
 async function untoldOf(
   { results }: Pick<SyncPorts, 'results'>,
   { tenantId }: StreamKey,
   run: Run | null,
 ): Promise<Run['newlyMissing']> {
-  if (!run?.newlyMissing?.length) return undefined
-  const reported = run.finished && (await results.get([tenantId], run.runId))
-  return reported ? undefined : run.newlyMissing
+  const found = run?.newlyMissing ?? []
+  if (!run || found.length === 0) return undefined
+  const report = run.finished ? (await results.get([tenantId], run.runId))?.document : undefined
+  const told = report && 'fieldsMissing' in report ? (report.fieldsMissing ?? []) : []
+  const untold = found.filter((name) => !told.includes(name))
+  return untold.length > 0 ? untold : undefined
 }
 
 /** A run that has read everything up to the end of the stream. */

@@ -162,5 +162,10 @@ test('S34: a run that is taken over leaves it to the next one to tell of a missi
   }
   const result = resultOf(inboundMessageShape.parse(message), reported, ports.clock())
   await results.write(['t'], [{ kind: 'create', document: result }])
-  expect((await take('fourth')).run).not.toHaveProperty('newlyMissing')
+  const fourth = await take('fourth')
+  expect(fourth.run).not.toHaveProperty('newlyMissing')
+  // The message of the third run comes again, after the run was over and told of, and finds more.
+  const more = { missing: ['u_note', 'u_size'], newlyMissing: ['u_note', 'u_size'] }
+  await checkpoint(ports, { ...fourth, run: { ...reported, ...more } })
+  expect((await take('fifth')).run).toMatchObject({ newlyMissing: ['u_size'] })
 })
